@@ -1,0 +1,184 @@
+"""The settings, as frozen values checked once: every section, every key, its default and what it may be.
+
+`config/agent.toml` shows the same keys with one line of reason each; a test holds the two together.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agent.errors import BadConfig
+from agent.settings import Builder, Secret, number, one_of, parse, pattern, text
+
+NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
+GATE_WORDS = "lower case letters, digits, - and _, at most 63"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    site: str = pattern("site", NAME, GATE_WORDS)
+    id: str = text("")  # empty: made from the machine id
+    state_dir: Path = field(default=Path("/var/lib/vin-agent"))
+    log_level: str = one_of("info", "debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    name: str = pattern("cam1", NAME, GATE_WORDS)
+    gate: str = pattern("gate", NAME, GATE_WORDS)
+    lane: str = text("")
+    direction: str = one_of("", "", "in", "out")
+    driver: str = one_of("picamera2", "picamera2", "opencv", "replay")
+    source: str = text("0")
+    width: int = number(1920, 64, 8192)
+    height: int = number(1080, 64, 8192)
+    fps: float = number(8.0, 0.1, 120)
+    open_timeout_s: float = number(4.0, 0.5, 60)
+    read_timeout_s: float = number(4.0, 0.5, 60)
+    loop: bool = False
+    vehicles: int = number(3, 0, 1_000_000)
+    seed: int = number(1, 0, 2**31)
+    stall_s: float = number(10.0, 1, 600)
+    start_s: float = number(30.0, 1, 600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vision:
+    motion: float = number(0.002, 0, 1)
+    awake_s: float = number(3.0, 0.1, 600)
+    dark: float = number(12.0, 0, 255)
+    bright: float = number(250.0, 0, 255)
+    min_text_px: int = number(8, 4, 200)
+    gap_s: float = number(0.8, 0.1, 60)
+    longest_s: float = number(6.0, 0.5, 600)
+    pictures: int = number(3, 1, 8)
+    margin_x: float = number(2.0, 0, 10)
+    margin_y: float = number(1.0, 0, 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    chain: tuple[str, ...] = field(default=("embedded",))
+    calls_per_vehicle: int = number(3, 1, 10)
+    calls_per_minute: int = number(0, 0, 1_000_000)  # 0: no limit
+    calls_per_day: int = number(0, 0, 10_000_000)
+    calls_per_month: int = number(0, 0, 100_000_000)
+    money_per_month: float = number(0.0, 0, 1_000_000)
+    give_up_h: float = number(72.0, 0.01, 8760)
+    accept_alone: float = number(0.9, 0, 1)
+    accept_checked: float = number(0.7, 0, 1)
+    threads: int = number(1, 1, 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    max_mb: int = number(256, 1, 1_000_000)
+    free_mb: int = number(64, 0, 1_000_000)
+    ballast_kb: int = number(256, 0, 1_000_000)
+    keep_days: float = number(7.0, 0, 3650)
+    unsent_days: float = number(30.0, 0.01, 3650)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mqtt:
+    host: str = text("127.0.0.1")
+    port: int = number(1883, 1, 65535)
+    protocol: str = one_of("5", "5", "3.1.1")
+    client_id: str = text("")  # empty: vinagent-<agent id>
+    user: str = text("")
+    password: Secret = field(default=Secret(""))
+    tls: bool = False
+    ca_file: str = text("")
+    cert_file: str = text("")
+    key_file: str = text("")
+    prefix: str = pattern("vinagent/v1", r"[^#+/\x00-\x1f]+(/[^#+/\x00-\x1f]+)*", "topic levels without + and #")
+    keepalive_s: int = number(15, 5, 3600)
+    inflight: int = number(10, 1, 1000)
+    replay_per_s: float = number(10.0, 0, 100_000)  # 0: no limit
+    last: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    every_s: float = number(60.0, 1, 86_400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything `agent.toml` can say; each part of the agent receives its own section, never the whole."""
+
+    agent: Agent = field(default_factory=Agent)
+    camera: tuple[Camera, ...] = ()
+    vision: Vision = field(default_factory=Vision)
+    reading: Reading = field(default_factory=Reading)
+    store: Store = field(default_factory=Store)
+    mqtt: Mqtt = field(default_factory=Mqtt)
+    health: Health = field(default_factory=Health)
+
+
+# Name in the environment → (section, key). A systemd credential has the name `section.key`.
+SECRETS = {"VIN_AGENT_MQTT_PASSWORD": ("mqtt", "password"), "VIN_AGENT_MQTT_USER": ("mqtt", "user")}
+
+
+def load(file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of a TOML file with secrets from the environment and systemd's credentials laid over it.
+
+    Raises `BadConfig` with one sentence: file, line, key, what was expected, the nearest known key.
+    """
+    data, lines = parse(file)
+    builder = Builder(file, lines)
+    settings = builder.build(Settings, data)
+    _agree(settings, builder)
+    return _with_secrets(settings, environ)
+
+
+def _agree(settings: Settings, builder: Builder) -> None:
+    """What no single key can know: names that must differ, files that must come in pairs."""
+    names = [camera.name for camera in settings.camera]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise builder.wrong(("camera", index, "name"), "a name no other camera has", name)
+    mqtt = settings.mqtt
+    if bool(mqtt.cert_file) != bool(mqtt.key_file):
+        key = "key_file" if mqtt.cert_file else "cert_file"
+        raise builder.wrong(("mqtt", key), "set together with its other half, the certificate and its key", "")
+    for key in ("ca_file", "cert_file", "key_file"):
+        if (path := getattr(mqtt, key)) and not Path(path).is_file():
+            raise builder.wrong(("mqtt", key), "a file that exists", path)
+
+
+def _with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """The environment wins over the file, a systemd credential over both."""
+    for variable, (section, key) in SECRETS.items():
+        value = _credential(f"{section}.{key}", environ) or environ.get(variable, "")
+        if value:
+            part = getattr(settings, section)
+            kind = type(getattr(part, key))
+            settings = replace(settings, **{section: replace(part, **{key: kind(value)})})
+    return settings
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> str:
+    """One secret that systemd laid into $CREDENTIALS_DIRECTORY, without its final line break, or nothing."""
+    file = Path(environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / name
+    try:
+        return file.read_text("utf-8").rstrip("\n")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadConfig(f"{file}: the credential cannot be read as UTF-8 text: {exc}") from exc
+
+
+def as_dict(settings: Any) -> dict[str, Any]:
+    """The settings as plain values with every secret masked: for the config hash and the support bundle."""
+    return {key: _plain(getattr(settings, key)) for key in settings.__dataclass_fields__}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Secret | Path):
+        return str(value)
+    return as_dict(value) if hasattr(value, "__dataclass_fields__") else value

@@ -1,0 +1,32 @@
+"""What can go wrong, named for what to do next.
+
+AgentError
+├── RetryLater      the world is not ready: keep the record, wait, try again
+├── Rejected        this one record can never succeed: put it aside, go on
+└── NeedsOperator   a person has to change something: say so, retry slowly
+    └── BadConfig   the configuration names something impossible: do not start (exit 78)
+"""
+
+
+class AgentError(Exception):
+    """The root of everything the agent raises on purpose; its text is one sentence a person can act on."""
+
+
+class RetryLater(AgentError):
+    """The same call may well succeed later, after `after` seconds where the other side said so."""
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Rejected(AgentError):
+    """This record can never succeed, however often it is tried."""
+
+
+class NeedsOperator(AgentError):
+    """A person has to change something first: a login, a package, a cable, a bill."""
+
+
+class BadConfig(NeedsOperator):
+    """The configuration is wrong; the text names file, line, key, what was expected and the nearest known key."""

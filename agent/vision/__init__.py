@@ -1,0 +1,1 @@
+"""Pixels in, values out: no camera, no clock, no disk."""
