@@ -1,0 +1,169 @@
+"""The process of one camera: frame, gate, plate, pass, picture, and over the pipe to the spool."""
+
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+import cv2
+from ulid import ULID
+
+from agent import config
+from agent.camera import Camera, open_camera
+from agent.clock import Clock
+from agent.domain import Bounds, Capture, EncodedImage, Frame
+from agent.errors import AgentError, NeedsOperator, Rejected
+from agent.vision import encode, plate
+from agent.vision.best import FinishedPass, Passes
+from agent.vision.gate import Gate
+from agent.wire import Ack, Captured, Ended, FromChild, Job, Progress
+
+log = logging.getLogger(__name__)
+
+SAY_AGAIN_S, PROGRESS_S, LAST_ACKS_S = 10.0, 1.0, 3.0
+MOST_UNACKNOWLEDGED = 32
+
+
+def main(job: Job, pipe: "Connection[FromChild, Ack]") -> None:
+    """The child's whole life: one opening of the camera. Reopening is the parent's business, in a fresh process."""
+    notes: list[int] = []
+    # The terminal's Ctrl-C reaches the whole group, but only the parent decides when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler takes a note, the loop acts.
+    signal.signal(signal.SIGTERM, lambda number, _frame: notes.append(number))
+    logging.basicConfig(level=job.log_level.upper(), format=f"{job.camera.name}: %(levelname)s %(message)s")
+    cv2.setNumThreads(1)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):
+        _live(job, Outgoing(pipe), notes)
+
+
+def _live(job: Job, outgoing: "Outgoing", notes: list[int]) -> None:
+    trouble: AgentError | None = None
+    watch = Watch(job, outgoing)
+    try:
+        with open_camera(job.camera, Clock()) as camera:
+            watch.run(camera, lambda: bool(notes))
+    except AgentError as exc:
+        trouble = exc
+    watch.finish()
+    outgoing.drain(LAST_ACKS_S)
+    outgoing.say(Ended(str(trouble) if trouble else None, isinstance(trouble, NeedsOperator)))
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """The child's end of the pipe: keeps each capture until the parent says that it lies on the disk."""
+
+    pipe: "Connection[FromChild, Ack]"
+    waiting: dict[str, tuple[Capture, float]] = field(default_factory=dict)
+
+    def say(self, word: FromChild) -> None:
+        self.pipe.send(word)
+
+    def put(self, capture: Capture) -> None:
+        self.waiting[capture.read_id] = (capture, time.monotonic())
+        self.say(Captured(capture))
+
+    def settle(self, wait_s: float = 0.0) -> None:
+        """Take in acknowledgements; repeat what has waited too long. Raises `EOFError` once the parent is gone."""
+        while self.pipe.poll(wait_s):
+            self.waiting.pop(self.pipe.recv().read_id, None)
+            wait_s = 0.0
+        now = time.monotonic()
+        for read_id, (capture, said_at) in self.waiting.items():
+            if now - said_at >= SAY_AGAIN_S:
+                self.waiting[read_id] = (capture, now)
+                self.say(Captured(capture))
+
+    def full(self) -> bool:
+        return len(self.waiting) >= MOST_UNACKNOWLEDGED
+
+    def drain(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.waiting and time.monotonic() < deadline:
+            self.settle(0.1)
+
+
+class Watch:
+    """Steps 1 to 5 as a loop: takes frames from an open camera until told to stop or until there are no more."""
+
+    def __init__(self, job: Job, outgoing: Outgoing) -> None:
+        self._job, self._outgoing = job, outgoing
+        self._gate, self._passes = Gate(job.vision), Passes(job.vision)
+        self._frames = self._looked = 0
+        self._sharpness: float | None = None
+        self._told_at = self._began_at = time.monotonic()
+
+    def run(self, camera: Camera, stopped: Callable[[], bool]) -> None:
+        while not stopped():
+            self._outgoing.settle()
+            if self._outgoing.full():
+                # The parent cannot write: what is already seen comes first, new vehicles must wait.
+                self._outgoing.settle(0.5)
+                self._tell("spool_blocked", time.monotonic())
+                continue
+            frame = camera.read()
+            if frame is None:
+                return
+            self.look(frame)
+
+    def look(self, frame: Frame) -> None:
+        """Take one frame through gate, finder and pass; commit the vehicles it completes."""
+        self._frames += 1
+        view = self._gate.look(frame, busy=self._passes.busy)
+        plates = plate.find(frame.pixels, self._job.vision.min_text_px) if view.open else []
+        if plates:
+            self._sharpness = plates[0].sharpness
+        self._looked += view.open
+        for finished in self._passes.offer(frame, plates):
+            self._commit(finished)
+        self._tell(view.reason, frame.taken_at.seconds)
+
+    def finish(self) -> None:
+        """At the end, a vehicle still in view counts with what was seen of it."""
+        for finished in self._passes.flush():
+            self._commit(finished)
+
+    def _commit(self, finished: FinishedPass) -> None:
+        capture = assemble(finished, self._job.camera, self._job.bounds)
+        if capture is None:
+            log.warning("a plate was seen but no picture of it fits the providers' bounds")
+            return
+        self._outgoing.put(capture)
+
+    def _tell(self, view: str, frame_at: float) -> None:
+        now = time.monotonic()
+        if self._frames > 1 and now - self._told_at < PROGRESS_S:
+            return
+        self._told_at = now
+        fps = self._frames / max(now - self._began_at, 0.001)
+        waiting = len(self._outgoing.waiting)
+        self._outgoing.say(Progress(self._frames, self._looked, round(fps, 2), now - frame_at, self._sharpness, view, waiting))
+
+
+def assemble(finished: FinishedPass, camera: config.Camera, bounds: Bounds) -> Capture | None:
+    """A pass as the spool holds it: its id, and its pictures fitted to the bounds; None where none of them fits."""
+    read_id = str(ULID())
+    images: list[EncodedImage] = []
+    for picture in finished.pictures:
+        with contextlib.suppress(Rejected):
+            fitted = encode.fit(picture.pixels, picture.line, bounds)
+            images.append(
+                EncodedImage(read_id, len(images), picture.taken_at, fitted.jpeg, fitted.width, fitted.height, fitted.line, picture.quality)
+            )
+    if not images:
+        return None
+    return Capture(
+        read_id,
+        camera.name,
+        camera.gate,
+        camera.lane or None,
+        camera.direction or None,
+        "motion",
+        images[0].taken_at,
+        finished.frames_seen,
+        tuple(images),
+    )

@@ -1,0 +1,54 @@
+"""What a camera's process and its parent say to each other over their pipe."""
+
+from dataclasses import dataclass
+
+from agent import config
+from agent.domain import Bounds, Capture
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a camera's process needs to know; it crosses the process boundary once."""
+
+    camera: config.Camera
+    vision: config.Vision
+    bounds: Bounds
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The child looked at frames: its only sign of life. `age_s` is that of the newest frame when this was said."""
+
+    frames: int
+    looked: int
+    fps: float
+    age_s: float
+    sharpness: float | None
+    view: str
+    unacknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A vehicle to be spooled; said again until its read_id comes back as an `Ack`."""
+
+    capture: Capture
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The child leaves by itself: with the trouble that made it, or none where the camera has no more frames."""
+
+    trouble: str | None
+    operator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The parent has committed this capture; the child may forget it."""
+
+    read_id: str
+
+
+FromChild = Progress | Captured | Ended

@@ -1,0 +1,98 @@
+"""A stage in a thread of its own: open it, repeat its step, and on trouble close it, wait, open it again."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from agent.errors import AgentError, NeedsOperator, RetryLater
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT_S, LONGEST_WAIT_S, OPERATOR_WAIT_S = 1.0, 30.0, 30.0
+
+
+class Stage(Protocol):
+    """One kind of work, done in steps; `rest_s` is how long to pause when a step found nothing to do."""
+
+    rest_s: float
+
+    def step(self) -> bool:
+        """Do one piece of work; False where there was none."""
+
+
+def pause(trouble: AgentError, failures: int, jitter: float) -> float:
+    """Seconds to wait after the n-th failure in a row: what the other side asked for, else 1 → 30 s; jitter is in 0…1."""
+    if isinstance(trouble, NeedsOperator):
+        return OPERATOR_WAIT_S
+    if isinstance(trouble, RetryLater) and trouble.after is not None:
+        return trouble.after
+    grown = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures - 1, 10))
+    return grown * (0.75 + jitter / 2)
+
+
+class Worker:
+    """Runs one stage until asked to stop. Anything that is not an `AgentError` ends the thread, and with it the process."""
+
+    def __init__(
+        self, name: str, open_stage: Callable[[], AbstractContextManager[Stage]], stop: threading.Event, budget_s: float = 90.0
+    ) -> None:
+        self.name, self.trouble, self.turns = name, "", 0
+        self._open_stage, self._stop, self._budget_s = open_stage, stop, budget_s
+        self._due = float("inf")
+        self._failures = 0
+        # A daemon: a step that never returns must not keep the process from leaving.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._promise(self._budget_s)
+        self._thread.start()
+
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def overdue(self, now: float) -> bool:
+        """True when the worker has not been heard from by the time it promised (monotonic seconds)."""
+        return now > self._due
+
+    def join(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._promise(self._budget_s)
+                with self._open_stage() as stage:
+                    self._repeat(stage)
+            except AgentError as trouble:
+                self._recover(trouble)
+
+    def _repeat(self, stage: Stage) -> None:
+        while not self._stop.is_set():
+            self._promise(self._budget_s)
+            busy = stage.step()
+            self.turns += 1
+            self._well()
+            if not busy:
+                self._stop.wait(stage.rest_s)
+
+    def _well(self) -> None:
+        if self.trouble:
+            log.info("%s: works again after %d failures", self.name, self._failures)
+        self.trouble, self._failures = "", 0
+
+    def _recover(self, trouble: AgentError) -> None:
+        self._failures += 1
+        level = logging.DEBUG if self.trouble == str(trouble) else logging.WARNING
+        self.trouble = str(trouble)
+        seconds = pause(trouble, self._failures, random.random())  # noqa: S311  # spreads reconnects, guards nothing
+        log.log(level, "%s: %s; next try in %.0f s", self.name, trouble, seconds)
+        self._promise(seconds + self._budget_s)
+        self._stop.wait(seconds)
+
+    def _promise(self, seconds: float) -> None:
+        self._due = time.monotonic() + seconds
