@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from agent.domain import Stamp, Trust
+from agent.domain import rfc3339 as rfc3339
 
 # The day this code was released: a clock that shows less was never set. Raised with every release.
 BUILT_MS = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
@@ -61,9 +62,3 @@ class Clock:
         if now - self._asked_at >= 1.0:
             self._asked_at, self._answer = now, self._synced()
         return self._answer
-
-
-def rfc3339(utc_ms: int) -> str:
-    """`2026-03-14T06:12:09.482Z` (RFC 3339, UTC, milliseconds)."""
-    seconds, millis = divmod(utc_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"

@@ -5,6 +5,7 @@ Pixels are `uint8` arrays, (height, width, 3) in BGR order or (height, width) in
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -211,3 +212,9 @@ class Event:
     id: str
     topic: str
     payload: dict[str, Any]
+
+
+def rfc3339(utc_ms: int) -> str:
+    """`2026-03-14T06:12:09.482Z` (RFC 3339, UTC, milliseconds)."""
+    seconds, millis = divmod(utc_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"

@@ -1,0 +1,252 @@
+"""What the yard is told about a vehicle: topics, the event and its limits. The version of the schema lives here only."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.domain import Candidate, Capture, Decision, EncodedImage, Event, Quality, Reading, Stamp, Vin, rfc3339
+from agent.errors import BadConfig
+
+Payload = dict[str, Any]
+
+VERSION = 1
+MOST_BYTES = 4096  # small controllers read into fixed buffers
+READ, UNREAD = f"io.vinagent.read.final.v{VERSION}", f"io.vinagent.read.unread.v{VERSION}"
+# The last level of a topic → where its JSON schema is published; a camera's status has one of its own.
+SCHEMAS = {
+    name: f"https://vin-agent.example/schema/{file}-{VERSION}.json"
+    for name, file in (
+        ("vin", "vin-read"), ("unread", "vin-unread"), ("last", "last"),
+        ("status", "status"), ("info", "info"), ("health", "health"), ("camera", "camera-status"),
+    )
+}  # fmt: skip
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LEVELS = re.compile(r"[^#+/\x00-\x1f]+(/[^#+/\x00-\x1f]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names of everything one agent publishes; raises `BadConfig` for a name that cannot be one level of a topic."""
+
+    prefix: str
+    site: str
+    agent: str
+
+    def __post_init__(self) -> None:
+        if not _LEVELS.fullmatch(self.prefix):
+            raise BadConfig(f"mqtt.prefix must be topic levels without + and #, not {self.prefix!r}")
+        _level("site", self.site)
+        _level("agent id", self.agent)
+
+    @property
+    def root(self) -> str:
+        return f"{self.prefix}/{self.site}/{self.agent}"
+
+    @property
+    def status(self) -> str:
+        return f"{self.root}/status"
+
+    @property
+    def info(self) -> str:
+        return f"{self.root}/info"
+
+    @property
+    def health(self) -> str:
+        return f"{self.root}/health"
+
+    def camera_status(self, camera: str) -> str:
+        return f"{self.root}/camera/{_level('camera', camera)}/status"
+
+    def event(self, event: Event) -> str:
+        """The whole topic of an event, whose own is relative to the agent's."""
+        return f"{self.root}/{event.topic}"
+
+    def last(self, event: Event) -> str:
+        """Where the retained copy of a gate's final event goes."""
+        return f"{self.root}/{event.topic.removesuffix('/vin')}/last"
+
+
+def _level(what: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise BadConfig(f"the {what} {name!r} cannot be a topic level: use lower case letters, digits, - and _, at most 63")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One publication: `properties` are MQTT 5 user properties, left out together with the content type under 3.1.1."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+    content_type: str = "application/json"
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+def encode(payload: Payload) -> bytes:
+    """Compact UTF-8 JSON in the order the fields were made; half a surrogate pair, which UTF-8 lacks, becomes `?`."""
+    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def event_message(topic: str, payload: Payload, *, retain: bool = False) -> Message:
+    """A final event, or its retained copy, as it goes over the wire."""
+    named = (("id", payload["id"]), ("type", payload["type"]), ("source", payload["source"]), ("schema", payload["dataschema"]))
+    return Message(topic, encode(payload), 1, retain, "application/cloudevents+json", named)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Who speaks: the agent's place and identity, its version and the hash of its configuration."""
+
+    site: str
+    agent: str
+    version: str
+    config: str
+
+    @property
+    def source(self) -> str:
+        return f"/site/{self.site}/agent/{self.agent}"
+
+
+def final(
+    capture: Capture,
+    decision: Decision,
+    readings: Sequence[Reading],
+    *,
+    facts: Facts,
+    now: Stamp,
+    attempts: int | None = None,
+    fallback: bool = False,
+) -> Event:
+    """The one final event about a vehicle, under the id it got at capture: a VIN, or `unread` with the reason.
+
+    `attempts` counts the calls made for this vehicle (default: the readings there are), `fallback` tells that a later
+    provider of the chain had to answer. What only the sending knows is added by `delivered`.
+    """
+    found = decision.vin is not None
+    best = capture.images[0] if capture.images else None
+    taken = best.taken_at if best else capture.taken_at
+    payload = _without_none({
+        "specversion": "1.0",
+        "id": capture.read_id,
+        "source": facts.source,
+        "type": READ if found else UNREAD,
+        "subject": decision.vin.value if decision.vin else None,
+        "time": rfc3339(taken.utc_ms),
+        "datacontenttype": "application/json",
+        "dataschema": SCHEMAS["vin" if found else "unread"],
+        "recordedtime": rfc3339(now.utc_ms),
+        "data": _without_none({
+            "read_id": capture.read_id,
+            "phase": "final",
+            **(_vin(decision, decision.vin) if decision.vin else {"decision": "unread", "reason": decision.reason or "no_plate"}),
+            "raw": decision.raw[:256],
+            "candidates": [_candidate(each) for each in sorted(decision.candidates, key=lambda each: -each.score)[:8]],
+            "frames": {"seen": capture.frames_seen, "sent": len({each.image for each in readings}), "agreeing": decision.agreeing},
+            **_where(capture),
+            "quality": _quality(best.quality) if best else None,
+            "ocr": _ocr(decision, readings, attempts, fallback),
+            "image": _image(best, taken) if best else None,
+            "clock": {"trust": taken.trust, "boot_id": taken.boot_id[:64], "monotonic_ms": taken.monotonic_ms},
+            "agent": {"version": facts.version[:64], "config": facts.config[:64]},
+        }),
+    })  # fmt: skip
+    return Event(capture.read_id, f"gate/{_level('gate', capture.gate)}/{'vin' if found else 'unread'}", _fitted(payload))
+
+
+def delivered(payload: Payload, sequence: int, *, replay: bool, attempt: int, queued_ms: int, durable: bool = True) -> Payload:
+    """The stored event with what only this sending knows; `queued_ms` counts from capture, so that time + queued_ms is now."""
+    delivery = {"replay": replay, "attempt": attempt, "queued_ms": queued_ms, "durable": durable}
+    return {**payload, "sequence": f"{sequence:012d}", "data": {**payload["data"], "delivery": delivery}}
+
+
+def last(payload: Payload) -> Payload:
+    """The copy of a final event that stays on the broker, for screens; nothing that opens a gate may read it."""
+    return {**payload, "retained": True}
+
+
+def _vin(decision: Decision, vin: Vin) -> Payload:
+    return {
+        "vin": vin.value,
+        "decision": decision.outcome,
+        "valid": {"length": True, "alphabet": True, "check_digit": vin.check_digit, "wmi_known": vin.wmi_known},
+        "decoded": {
+            "region": vin.region[:32],
+            "country": vin.country[:64],
+            "manufacturer": vin.manufacturer[:64],
+            "model_years": list(vin.years[:4]),
+        },
+        "confidence": _figure(decision.confidence) or 0.0,
+        "char_confidence": [_figure(each) or 0.0 for each in decision.char_confidence[:17]],
+    }
+
+
+def _where(capture: Capture) -> Payload:
+    return {
+        "gate": capture.gate,
+        "lane": capture.lane[:64] if capture.lane else None,
+        "direction": capture.direction,
+        "camera": capture.camera[:64],
+        "trigger": capture.trigger[:64],
+    }
+
+
+def _candidate(candidate: Candidate) -> Payload:
+    return {"vin": candidate.vin[:17], "score": _figure(candidate.score) or 0.0, "votes": candidate.votes}
+
+
+def _quality(quality: Quality) -> Payload:
+    return _without_none({
+        "sharpness": _figure(quality.sharpness),
+        "plate_px": list(quality.plate_px),
+        "glare": _figure(quality.glare),
+        "exposure_ms": _figure(quality.exposure_ms),
+    })  # fmt: skip
+
+
+def _ocr(decision: Decision, readings: Sequence[Reading], attempts: int | None, fallback: bool) -> Payload | None:
+    """The call behind the decision: the first whose text is the raw text published, else the first of all."""
+    if not readings:
+        return None
+    behind = next((each for each in readings if each.text == decision.raw), readings[0])
+    return _without_none({
+        "provider": behind.provider[:64],
+        "attempts": len(readings) if attempts is None else attempts,
+        "latency_ms": behind.latency_ms,
+        "request_id": behind.request_id[:64] if behind.request_id else None,
+        "fallback": fallback,
+    })  # fmt: skip
+
+
+def _image(image: EncodedImage, taken: Stamp) -> Payload:
+    day = rfc3339(taken.utc_ms)[:10].replace("-", "/")
+    sha256 = hashlib.sha256(image.jpeg).hexdigest()
+    return {"ref": f"vin/{day}/{image.read_id}.jpg", "sha256": sha256, "bytes": len(image.jpeg)}
+
+
+def _figure(value: float | None) -> float | None:
+    """Three decimals, or nothing for what JSON has no number for."""
+    return None if value is None or not math.isfinite(value) else round(value, 3)
+
+
+def _without_none(payload: Mapping[str, Any]) -> Payload:
+    return {key: value for key, value in payload.items() if value is not None}
+
+
+def _fitted(payload: Payload) -> Payload:
+    """The payload made to fit with all that sending may add: the weakest candidates go first, then the end of the raw text."""
+    data: Payload = payload["data"]
+    while len(encode(last(delivered(payload, 0, replay=False, attempt=10**9, queued_ms=10**15, durable=False)))) > MOST_BYTES:
+        if len(data["candidates"]) > 1:
+            data["candidates"].pop()
+        elif data["raw"]:
+            data["raw"] = data["raw"][: len(data["raw"]) // 2]
+        else:
+            break  # every other field is bounded, and all of them together stay below the limit
+    return payload
