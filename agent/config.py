@@ -83,7 +83,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mqtt:
-    host: str = text("127.0.0.1")
+    host: str = pattern("127.0.0.1", r"[^\s/]+", "the name or address of the broker")
     port: int = number(1883, 1, 65535)
     protocol: str = one_of("5", "5", "3.1.1")
     client_id: str = text("")  # empty: vinagent-<agent id>
@@ -140,6 +140,8 @@ def _agree(settings: Settings, builder: Builder) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise builder.wrong(("camera", index, "name"), "a name no other camera has", name)
+    if not settings.reading.chain:
+        raise builder.wrong(("reading", "chain"), "a list of at least one provider", [])
     mqtt = settings.mqtt
     if bool(mqtt.cert_file) != bool(mqtt.key_file):
         key = "key_file" if mqtt.cert_file else "cert_file"

@@ -1,0 +1,34 @@
+# Everything a fresh Debian or Raspberry Pi OS needs: Python 3.11 to 3.13 with venv, make, and the package registries.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PHOTOS ?=
+
+.PHONY: demo test lint bench accuracy clean
+
+demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
+	$(BIN)/vin-agent demo
+
+test: $(VENV)/dev.done lint  ## types, style and every test, with the share of lines they run
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+lint: $(VENV)/dev.done  ## types and style alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev.done  ## what the idle gate, the store, the link and the processes cost on this machine
+	$(BIN)/python -m tests.bench
+
+accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR
+	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)"
+
+clean:  ## forget everything that was built
+	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# One virtual environment; each set of extras is installed once, at the versions pinned in config/constraints.txt.
+$(VENV)/%.done: pyproject.toml config/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint config/constraints.txt --editable ".[$*]"
+	touch $@

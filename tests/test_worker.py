@@ -1,0 +1,130 @@
+"""How a stage is kept going: opened, repeated, closed on trouble, opened again."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from agent.errors import AgentError, NeedsOperator, RetryLater
+from agent.worker import Worker, pause
+
+
+class Counting:
+    """A stage that does what it is told at each step."""
+
+    rest_s = 0.001
+
+    def __init__(self, act: Callable[[int], bool]) -> None:
+        self.act, self.opened, self.closed, self.steps = act, 0, 0, 0
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator["Counting"]:
+        self.opened += 1
+        try:
+            yield self
+        finally:
+            self.closed += 1
+
+    def step(self) -> bool:
+        self.steps += 1
+        return self.act(self.steps)
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return true()
+
+
+def test_a_stage_is_opened_once_and_repeated_until_asked_to_stop() -> None:
+    stop, stage = threading.Event(), Counting(lambda _: True)
+    worker = Worker("read", stage.open, stop)
+    worker.start()
+    assert until(lambda: worker.turns > 100)
+    stop.set()
+    assert worker.join(2)
+    assert (stage.opened, stage.closed) == (1, 1)
+
+
+def test_after_trouble_a_stage_is_closed_and_opened_again(caplog: pytest.LogCaptureFixture) -> None:
+    def act(step: int) -> bool:
+        if step in (3, 4):
+            raise RetryLater("the broker has gone", after=0.01)
+        return True
+
+    stop, stage = threading.Event(), Counting(act)
+    worker = Worker("send", stage.open, stop)
+    with caplog.at_level(logging.INFO):
+        worker.start()
+        assert until(lambda: worker.turns > 10)
+        stop.set()
+        assert worker.join(2)
+    assert (stage.opened, stage.closed) == (3, 3)
+    assert worker.trouble == ""
+    # Once when it starts, once when it ends: not once for every try.
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_trouble_stays_readable_while_it_lasts() -> None:
+    def act(_: int) -> bool:
+        raise NeedsOperator("the broker refuses the login of user gate")
+
+    stop, stage = threading.Event(), Counting(act)
+    worker = Worker("send", stage.open, stop)
+    worker.start()
+    assert until(lambda: worker.trouble == "the broker refuses the login of user gate")
+    stop.set()
+    assert worker.join(2), "a stop must be felt while waiting for the next try"
+
+
+def test_a_stage_that_hangs_is_overdue_and_named() -> None:
+    stop, release = threading.Event(), threading.Event()
+    stage = Counting(lambda _: release.wait(10))
+    worker = Worker("read", stage.open, stop, budget_s=0.05)
+    worker.start()
+    assert until(lambda: worker.overdue(time.monotonic()))
+    assert worker.name == "read"
+    release.set()
+    stop.set()
+    assert worker.join(2)
+
+
+def test_a_stage_that_finds_nothing_to_do_is_on_time() -> None:
+    stop, stage = threading.Event(), Counting(lambda _: False)
+    worker = Worker("read", stage.open, stop, budget_s=1.0)
+    worker.start()
+    assert until(lambda: worker.turns > 5)
+    assert not worker.overdue(time.monotonic())
+    stop.set()
+    assert worker.join(2)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_nobody_expected_ends_the_worker() -> None:
+    def act(_: int) -> bool:
+        raise ZeroDivisionError
+
+    worker = Worker("read", Counting(act).open, threading.Event())
+    worker.start()
+    assert until(lambda: not worker.alive())
+
+
+@pytest.mark.parametrize(
+    ("trouble", "failures", "jitter", "seconds"),
+    [
+        (RetryLater("x"), 1, 0.5, 1.0),
+        (RetryLater("x"), 3, 0.5, 4.0),
+        (RetryLater("x"), 6, 0.5, 30.0),
+        (RetryLater("x"), 5000, 1.0, 37.5),
+        (RetryLater("x"), 1, 0.0, 0.75),
+        (RetryLater("x", after=7.0), 9, 0.5, 7.0),
+        (NeedsOperator("x"), 1, 0.5, 30.0),
+        (AgentError("x"), 2, 0.5, 2.0),
+    ],
+)
+def test_waits_grow_to_half_a_minute_and_honour_what_was_asked(trouble: AgentError, failures: int, jitter: float, seconds: float) -> None:
+    assert pause(trouble, failures, jitter) == seconds
