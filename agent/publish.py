@@ -1,0 +1,272 @@
+"""From the outbox to the broker over one connection: live before backlog, and a row is sent only once it is acknowledged."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent import config
+from agent.domain import Event, Stamp
+from agent.errors import RetryLater
+from agent.events import Message, Payload, Topics, delivered, event_message, last
+from agent.mqtt import Link
+from agent.state import MqttHealth
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 0.2  # how long a live event may wait to be noticed
+SILENT_S = 60.0  # a broker that acknowledges nothing for so long is given up
+LAST_EVERY_S = 1.0
+REFUSED_WAIT_S, REFUSED_LONGEST_S = 60.0, 3600.0
+
+
+class Row(Protocol):
+    """An unsent event in the outbox; sequences rise in the order of their commits, `put_ms` is the UTC time of the commit."""
+
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def event(self) -> Event: ...
+    @property
+    def put_ms(self) -> int: ...
+    @property
+    def attempts(self) -> int: ...
+
+
+class Outbox(Protocol):
+    """What sending needs of the store."""
+
+    def next(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> Sequence[Row]:
+        """Up to `limit` unsent rows with a sequence above `after` and none of `exclude`, oldest first."""
+
+    def sent(self, sequences: Iterable[int], now_ms: int) -> None:
+        """Mark rows as acknowledged, all in one commit."""
+
+    def last_sequence(self) -> int:
+        """The newest sequence there ever was, 0 before the first."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What outlives a connection: counters, how often unanswered rows were sent, the newest `last` of each topic."""
+
+    connections: int = 0
+    published: int = 0
+    acknowledged: int = 0
+    attempts: dict[int, int] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Bucket:
+    """At most `rate` tokens a second, starting empty; a rate of 0 is no limit."""
+
+    rate: float
+    filled_at: float
+    tokens: float = 0.0
+
+    def room(self, now: float, most: int) -> int:
+        """How many of `most` may go now (monotonic seconds)."""
+        if not self.rate:
+            return most
+        self.tokens = min(max(1.0, self.rate), self.tokens + (now - self.filled_at) * self.rate)
+        self.filled_at = now
+        return min(most, int(self.tokens))
+
+    def take(self, count: int) -> None:
+        self.tokens -= count if self.rate else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """A row on its way, with the payload it was sent as."""
+
+    row: Row
+    payload: Payload
+
+
+class Publisher:
+    """Owns the sending over one link; make a new one, with the same tally, for each connection."""
+
+    def __init__(
+        self,
+        link: Link,
+        outbox: Outbox,
+        topics: Topics,
+        settings: config.Mqtt,
+        state: Callable[[], Sequence[Message]],
+        now: Stamp,
+        tally: Tally | None = None,
+    ) -> None:
+        """Publishes the retained state at once: status, info, cameras, health in the order `state` gives them."""
+        self._link, self._outbox, self._topics, self._settings = link, outbox, topics, settings
+        self._tally = tally or Tally()
+        self._tally.connections += 1
+        self._bucket = Bucket(settings.replay_per_s, now.seconds)
+        self._flying: dict[int, Flying] = {}
+        self._others: dict[int, str] = {}  # token → topic of what no row stands for
+        self._asked: deque[Message] = deque()
+        self._finals: dict[str, Message] = {}
+        self._last_at = now.seconds
+        self._complained: set[tuple[str, str]] = set()
+        self._retry_at, self._retry_s = float("inf"), REFUSED_WAIT_S
+        # Rows up to the watermark are backlog. Each cursor stands behind the rows already tried over this connection.
+        self._watermark = self._live = outbox.last_sequence()
+        self._backlog = 0
+        self._send_state(state())
+
+    def step(self, now: Stamp) -> bool:
+        """Note acknowledgements, send what there is room for; False after waiting `IDLE_S` for nothing.
+
+        Raises `RetryLater` when the connection is lost, or a broker has answered nothing for a minute.
+        """
+        settled = self._settle(now)
+        self._link.check()
+        if self._link.oldest_in_flight_s() > SILENT_S:
+            raise RetryLater(f"the broker at {self._link.where} has acknowledged nothing for {SILENT_S:.0f} s")
+        asked = self._send_asked()
+        sent = self._send_rows(now)
+        kept = self._send_lasts(now, idle=not sent)
+        if settled or asked or sent or kept:
+            return True
+        self._link.wait(IDLE_S)
+        return False
+
+    def publish_state(self, messages: Iterable[Message]) -> None:
+        """Have retained messages published with the next step; may be called from any thread."""
+        self._asked.extend(messages)
+        self._link.wake()
+
+    def farewell(self, stopping: Message, offline: Message, clock: Callable[[], Stamp], seconds: float = 5.0) -> bool:
+        """Say `stopping`, wait for what is on its way, then say `offline`; False where something stayed unanswered.
+
+        A goodbye in order keeps the broker from publishing the will, so the agent says itself that it is gone.
+        """
+        self._send_state([stopping])
+        end = clock().seconds + seconds
+        settled = self._settle_until(end - 1.0, clock)
+        self._send_state([offline])
+        return self._settle_until(end, clock) and settled
+
+    def health(self) -> MqttHealth:
+        tally = self._tally
+        return MqttHealth(
+            connected=self._link.lost is None,
+            reconnects=tally.connections - 1,
+            in_flight=self._link.in_flight,
+            published=tally.published,
+            acknowledged=tally.acknowledged,
+        )
+
+    def _settle_until(self, end: float, clock: Callable[[], Stamp]) -> bool:
+        while True:
+            self._settle(now := clock())
+            if not self._link.in_flight:
+                return True
+            if now.seconds >= end or self._link.lost is not None:
+                return False
+            self._link.wait(min(IDLE_S, max(0.0, end - now.seconds)))
+
+    def _settle(self, now: Stamp) -> bool:
+        """Mark every acknowledged row in one commit; a refused row stays and is tried again much later."""
+        answers = self._link.take_acknowledged()
+        done: list[Flying] = []
+        for token, refusal in answers:
+            flying = self._flying.pop(token, None)
+            if refusal is not None:
+                self._refused(self._topics.event(flying.row.event) if flying else self._others.get(token, ""), refusal, now)
+            elif flying:
+                done.append(flying)
+            self._others.pop(token, None)
+            if flying:
+                self._tally.attempts.pop(flying.row.sequence, None)
+        self._tally.acknowledged += sum(refusal is None for _, refusal in answers)
+        if done:
+            self._outbox.sent([each.row.sequence for each in done], now.utc_ms)
+            self._keep_lasts(done)
+        return bool(answers)
+
+    def _refused(self, topic: str, refusal: str, now: Stamp) -> None:
+        """Say it once for each topic and reason, and come back to the rows after a minute, then two, up to an hour."""
+        if self._retry_at == float("inf"):
+            self._retry_at = now.seconds + self._retry_s
+            self._retry_s = min(REFUSED_LONGEST_S, 2 * self._retry_s)
+        if (topic, refusal) not in self._complained:
+            self._complained.add((topic, refusal))
+            log.warning(
+                "the broker at %s refuses %s: %s; check its access list, events wait until it takes them", self._link.where, topic, refusal
+            )
+
+    def _send_asked(self) -> bool:
+        asked = []
+        while self._asked:
+            asked.append(self._asked.popleft())
+        self._send_state(asked)
+        return bool(asked)
+
+    def _send_state(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._others[self._publish(message)] = message.topic
+
+    def _send_rows(self, now: Stamp) -> bool:
+        """Live events first; the backlog gets the room they leave, at its own rate."""
+        if now.seconds >= self._retry_at:
+            # What was tried and is still unsent was refused: all of it is backlog now, and the cursor starts again before it.
+            self._retry_at, self._watermark, self._backlog = float("inf"), self._live, 0
+        room = self._settings.inflight - len(self._flying)
+        live = self._outbox.next(room, after=self._live) if room > 0 else ()
+        for row in live:
+            self._live = row.sequence
+            self._send(row, now, replay=False)
+        backlog = self._next_of_backlog(room - len(live), now)
+        for row in backlog:
+            self._backlog = row.sequence
+            self._send(row, now, replay=True)
+        self._bucket.take(len(backlog))
+        return bool(live or backlog)
+
+    def _next_of_backlog(self, room: int, now: Stamp) -> list[Row]:
+        room = self._bucket.room(now.seconds, room)
+        if room <= 0 or self._backlog >= self._watermark:
+            return []
+        flying = {each.row.sequence for each in self._flying.values()}
+        rows = [row for row in self._outbox.next(room, after=self._backlog, exclude=flying) if row.sequence <= self._watermark]
+        if not rows:
+            self._backlog = self._watermark
+        return rows
+
+    def _send(self, row: Row, now: Stamp, *, replay: bool) -> None:
+        attempt = max(row.attempts, self._tally.attempts.get(row.sequence, 0)) + 1
+        payload = delivered(row.event.payload, row.sequence, replay=replay, attempt=attempt, queued_ms=_queued_ms(row, now))
+        token = self._publish(event_message(self._topics.event(row.event), payload))
+        self._flying[token] = Flying(row, payload)
+        self._tally.attempts[row.sequence] = attempt
+
+    def _publish(self, message: Message) -> int:
+        token = self._link.publish(message)
+        self._tally.published += 1
+        return token
+
+    def _keep_lasts(self, done: Sequence[Flying]) -> None:
+        """Remember the newest acknowledged final of each gate; a backlog would else double the traffic with copies nobody sees."""
+        for each in done if self._settings.last else ():
+            topic, sequence = self._topics.last(each.row.event), each.row.sequence
+            if each.row.event.topic.endswith("/vin") and sequence > self._tally.last.get(topic, 0):
+                self._tally.last[topic] = sequence
+                self._finals[topic] = event_message(topic, last(each.payload), retain=True)
+
+    def _send_lasts(self, now: Stamp, *, idle: bool) -> bool:
+        if not self._finals or not (idle or now.seconds - self._last_at >= LAST_EVERY_S):
+            return False
+        self._send_state(self._finals.values())
+        self._finals.clear()
+        self._last_at = now.seconds
+        return True
+
+
+def _queued_ms(row: Row, now: Stamp) -> int:
+    """Milliseconds since capture, by monotonic time within one boot, else since the commit by the clock."""
+    taken: Payload = row.event.payload["data"]["clock"]
+    within = taken["boot_id"] == now.boot_id
+    return max(0, now.monotonic_ms - int(taken["monotonic_ms"]) if within else now.utc_ms - row.put_ms)
