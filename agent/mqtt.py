@@ -224,6 +224,8 @@ def _tls(settings: config.Mqtt) -> ssl.SSLContext:
     """Always verifies the broker, by `ca_file` alone or else by the system's authorities."""
     try:
         context = ssl.create_default_context(cafile=settings.ca_file or None)
+        # Python 3.13 alone would refuse the home-made authorities of yards for want of key identifiers; chain, dates and name are checked.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if settings.cert_file:
             # Without a password OpenSSL would ask for the one of an encrypted key at the terminal, and wait.
             context.load_cert_chain(settings.cert_file, settings.key_file, password="")
