@@ -153,8 +153,8 @@ def final(
             "quality": _quality(best.quality) if best else None,
             "ocr": _ocr(decision, readings, attempts, fallback),
             "image": _image(best, taken) if best else None,
-            "clock": {"trust": taken.trust, "boot_id": taken.boot_id[:64], "monotonic_ms": taken.monotonic_ms},
-            "agent": {"version": facts.version[:64], "config": facts.config[:64]},
+            "clock": {"trust": taken.trust, "boot_id": _short(taken.boot_id), "monotonic_ms": taken.monotonic_ms},
+            "agent": {"version": _short(facts.version), "config": _short(facts.config)},
         }),
     })  # fmt: skip
     return Event(capture.read_id, f"gate/{_level('gate', capture.gate)}/{'vin' if found else 'unread'}", _fitted(payload))
@@ -177,9 +177,9 @@ def _vin(decision: Decision, vin: Vin) -> Payload:
         "decision": decision.outcome,
         "valid": {"length": True, "alphabet": True, "check_digit": vin.check_digit, "wmi_known": vin.wmi_known},
         "decoded": {
-            "region": vin.region[:32],
-            "country": vin.country[:64],
-            "manufacturer": vin.manufacturer[:64],
+            "region": _short(vin.region),
+            "country": _short(vin.country),
+            "manufacturer": _short(vin.manufacturer),
             "model_years": list(vin.years[:4]),
         },
         "confidence": _figure(decision.confidence) or 0.0,
@@ -190,10 +190,10 @@ def _vin(decision: Decision, vin: Vin) -> Payload:
 def _where(capture: Capture) -> Payload:
     return {
         "gate": capture.gate,
-        "lane": capture.lane[:64] if capture.lane else None,
+        "lane": _short(capture.lane) if capture.lane else None,
         "direction": capture.direction,
-        "camera": capture.camera[:64],
-        "trigger": capture.trigger[:64],
+        "camera": _short(capture.camera),
+        "trigger": _short(capture.trigger),
     }
 
 
@@ -216,10 +216,10 @@ def _ocr(decision: Decision, readings: Sequence[Reading], attempts: int | None, 
         return None
     behind = next((each for each in readings if each.text == decision.raw), readings[0])
     return _without_none({
-        "provider": behind.provider[:64],
+        "provider": _short(behind.provider),
         "attempts": len(readings) if attempts is None else attempts,
         "latency_ms": behind.latency_ms,
-        "request_id": behind.request_id[:64] if behind.request_id else None,
+        "request_id": _short(behind.request_id) if behind.request_id else None,
         "fallback": fallback,
     })  # fmt: skip
 
@@ -228,6 +228,11 @@ def _image(image: EncodedImage, taken: Stamp) -> Payload:
     day = rfc3339(taken.utc_ms)[:10].replace("-", "/")
     sha256 = hashlib.sha256(image.jpeg).hexdigest()
     return {"ref": f"vin/{day}/{image.read_id}.jpg", "sha256": sha256, "bytes": len(image.jpeg)}
+
+
+def _short(text: str) -> str:
+    """At most 64 characters, and blanks for those that JSON spells with six."""
+    return "".join(each if each.isprintable() else " " for each in text[:64])
 
 
 def _figure(value: float | None) -> float | None:

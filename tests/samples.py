@@ -1,0 +1,29 @@
+"""Records of one vehicle for tests that only care that there is one."""
+
+from dataclasses import replace
+
+from agent.domain import Box, Candidate, Capture, Decision, EncodedImage, Quality, Reading, Stamp, Vin
+from agent.events import Facts
+
+FACTS = Facts(site="hamburg", agent="gate-3-pi", version="1.4.0", config="9f3ab2")
+TAKEN = Stamp(1_773_468_729_482, 88_123_441, "7b0c1c1e-0000-4000-8000-000000000001", "synced")
+NOW = replace(TAKEN, utc_ms=TAKEN.utc_ms + 1538, monotonic_ms=TAKEN.monotonic_ms + 1538)
+READ_ID = "01J8Z6Q4N7T0V9K3M2R5X8B1CD"
+HONDA = Vin("1HGCM82633A004352", "pass", "3", True, "North America", "United States", "Honda", (2003,))
+
+IMAGE = EncodedImage(READ_ID, 1, TAKEN, b"\xff\xd8 a picture", 612, 96, Box(10, 10, 590, 58), Quality(212.44444, (612, 58), 0.03, 2.0))
+CAPTURE = Capture(READ_ID, "cam1", "north-in", "1", "in", "motion", TAKEN, 14, (IMAGE,))
+READINGS = (
+    Reading("1HGCM82633A0043S2", None, "huawei", 2, None, 512),
+    Reading("1HGCM82633A004352", (0.99,) * 17, "tencent", 1, "req-77", 640),
+)
+ACCEPTED = Decision(
+    "accepted", HONDA, None, 0.97, (0.99,) * 17, "1HGCM82633A004352",
+    (Candidate("1HGCM82633A004352", 0.97, 4), Candidate("1HGCM82633A0043S2", 0.41, 1)), 4,
+)  # fmt: skip
+UNREAD = Decision("unread", None, "glare", 0.0, (), "1HG M8", (), 0)
+
+
+def capture(read_id: str, gate: str = "north-in") -> Capture:
+    """A vehicle of its own, alike in all but its id and gate."""
+    return replace(CAPTURE, read_id=read_id, gate=gate, images=(replace(IMAGE, read_id=read_id),))
