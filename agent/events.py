@@ -231,8 +231,9 @@ def _image(image: EncodedImage, taken: Stamp) -> Payload:
 
 
 def _short(text: str) -> str:
-    """At most 64 characters, and blanks for those that JSON spells with six."""
-    return "".join(each if each.isprintable() else " " for each in text[:64])
+    """At most 64 characters and 96 bytes, and blanks for what JSON spells with six."""
+    cut = "".join(each if each.isprintable() else " " for each in text[:64])
+    return cut.encode("utf-8", "replace")[:96].decode("utf-8", "ignore")
 
 
 def _figure(value: float | None) -> float | None:
