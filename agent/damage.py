@@ -1,0 +1,168 @@
+"""A store that is damaged, emptied or gone: noticed at the start, kept beside, replaced by a new one, and said so."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from agent.errors import NeedsOperator, RetryLater
+from agent.schema import refuse_newer
+from agent.sqlite import BUSY_S, is_damage, ours
+
+log = logging.getLogger(__name__)
+
+FILE = "agent.db"
+_MARKER = "installed"  # stands beside a store that was complete once: without it an absent file is a first start
+_SUSPECT = "suspect"  # stands beside a store in which a running agent met damage
+
+Reason = Literal["missing", "emptied", "damaged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A store found damaged or gone at the start; `kept` names the file put aside, `last_sequence` is 0 where it could not be read."""
+
+    reason: Reason
+    detail: str
+    kept: str | None
+    at_ms: int
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    problem: str | None
+    last_sequence: int = 0
+    is_empty: bool = False
+
+
+@contextmanager
+def usable(state_dir: Path) -> Iterator[None]:
+    """What the file system says becomes ours: rights need a person, all else may pass."""
+    try:
+        yield
+    except PermissionError as exc:
+        raise NeedsOperator(f"{state_dir} cannot be used: {exc}; let the service's user own it or name another agent.state_dir") from exc
+    except OSError as exc:
+        raise RetryLater(f"{state_dir} cannot be used: {exc}; check the card, its room and its file system") from exc
+
+
+def make_sure(state_dir: Path, now_ms: int) -> Loss | None:
+    """After this the store in `state_dir` can be opened; what stood in the way was put aside and is told.
+
+    Raises `BadConfig` for a file of a newer release, which is left untouched, `NeedsOperator` where rights are missing.
+    """
+    with usable(state_dir):
+        state_dir.mkdir(parents=True, exist_ok=True)
+        return _make_sure(state_dir, now_ms)
+
+
+def _make_sure(state_dir: Path, now_ms: int) -> Loss | None:
+    file, known = state_dir / FILE, (state_dir / _MARKER).exists()
+    if not file.exists() or not file.stat().st_size:
+        reason: Reason = "emptied" if file.exists() else "missing"
+        return _lose(file, reason, "the file held nothing" if file.exists() else "the file was gone", now_ms) if known else None
+    if not os.access(file, os.R_OK | os.W_OK):
+        raise PermissionError(f"{file.name} may not be read and written")
+    found = _look(file, thorough=(state_dir / _SUSPECT).exists())
+    if found.problem:
+        return _lose(file, "damaged", found.problem, now_ms, found.last_sequence)
+    if found.is_empty and known:
+        return _lose(file, "emptied", "the file had no tables", now_ms)
+    (state_dir / _SUSPECT).unlink(missing_ok=True)
+    return None
+
+
+def _look(file: Path, *, thorough: bool) -> _Found:
+    """Asks SQLite, read-only; `quick_check` does not compare the indexes with their tables, the thorough check does."""
+    check = "PRAGMA integrity_check(1)" if thorough else "PRAGMA quick_check(1)"
+    sequence = version = 0
+    with ours(file), closing(_read_only(file)) as db:
+        try:
+            version = int(db.execute("PRAGMA user_version").fetchone()[0])
+            refuse_newer(file, version)
+            sequence = _last_sequence(db)
+            answer = str(db.execute(check).fetchone()[0])
+        except sqlite3.DatabaseError as exc:
+            if not is_damage(exc):
+                raise
+            answer = str(exc)
+    return _Found(None if answer == "ok" else answer, sequence, is_empty=version == 0)
+
+
+def _read_only(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
+
+
+def _last_sequence(db: sqlite3.Connection) -> int:
+    """The new store counts on from here, so that no number means two events; 0 where there is nothing to read."""
+    with suppress(sqlite3.OperationalError):
+        row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        return row[0] if row and isinstance(row[0], int) else 0
+    return 0
+
+
+def _lose(file: Path, reason: Reason, detail: str, now_ms: int, last_sequence: int = 0) -> Loss:
+    kept = _put_aside(file, now_ms)
+    (file.parent / _SUSPECT).unlink(missing_ok=True)
+    log.error(
+        "%s: %s (%s); a new store is begun, %s",
+        file,
+        reason,
+        detail,
+        f"the old one is kept as {kept}" if kept else "nothing was left to keep",
+    )
+    return Loss(reason, detail, kept, now_ms, last_sequence)
+
+
+def _put_aside(file: Path, now_ms: int) -> str | None:
+    """Renames the file with its log and index; the file last, so that a new one never meets the log of the old."""
+    while (kept := file.with_name(f"{file.name}.damaged-{now_ms}")).exists():
+        now_ms += 1
+    for suffix in ("-shm", "-wal", ""):
+        with suppress(FileNotFoundError):
+            Path(f"{file}{suffix}").rename(f"{kept}{suffix}")
+    sync_folder(file.parent)
+    return kept.name if kept.exists() else None
+
+
+def kept_files(state_dir: Path) -> list[Path]:
+    """The stores put aside, oldest first, without their logs."""
+    files = [file for file in state_dir.glob(f"{FILE}.damaged-*") if file.suffix.removeprefix(".damaged-").isdigit()]
+    return sorted(files, key=lambda file: int(file.suffix.removeprefix(".damaged-")))
+
+
+def remove_kept(kept: Path) -> None:
+    for suffix in ("-shm", "-wal", ""):
+        Path(f"{kept}{suffix}").unlink(missing_ok=True)
+
+
+def mark_installed(state_dir: Path) -> None:
+    """From now on a store that is missing or empty is a loss."""
+    marker = state_dir / _MARKER
+    if marker.exists():
+        return
+    with marker.open("w", encoding="ascii") as file:
+        file.write("The store of the agent was complete beside this file; without it, its absence is taken for a first start.\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(state_dir)
+
+
+def mark_suspect(state_dir: Path) -> None:
+    """The next start looks thoroughly: what a running agent met may lie where the quick check does not look."""
+    with suppress(OSError):  # a full or broken card: the quick check has to do
+        (state_dir / _SUSPECT).touch()
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes names durable: a rename is on the disk only once its folder is."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

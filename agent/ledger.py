@@ -1,0 +1,47 @@
+"""The account book of paid calls: every attempt is written down before it is made."""
+
+from dataclasses import dataclass
+
+from agent.sqlite import Connection
+from agent.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Calls booked and what they cost, whether or not an answer came: a call that timed out may have been billed."""
+
+    calls: int
+    money: float
+
+
+class Ledger:
+    """Bookings by provider and vehicle; a booking without an outcome is a call whose answer never arrived."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._rows = Table(db, "ledger", ("provider", "read_id", "price", "booked_ms", "outcome"))
+
+    def book(self, provider: str, read_id: str, price: float, now_ms: int) -> int:
+        """The number of the booking, which is on the disk when this returns; so it is never part of a transaction."""
+        if self._db.in_transaction:
+            raise RuntimeError("book a call before it is made, outside any transaction, or a power cut forgets it")
+        entry = {"provider": provider, "read_id": read_id, "price": price, "booked_ms": now_ms, "outcome": None}
+        with self._db.transaction():
+            booking = self._db.number("SELECT max(rowid) FROM ledger") + 1
+            self._rows[str(booking)] = entry
+        return booking
+
+    def settle(self, booking: int, outcome: str) -> None:
+        """What became of the call; in the caller's transaction if there is one. A booking no longer kept is passed over."""
+        with self._db.transaction():
+            if entry := self._rows.get(str(booking)):
+                self._rows[str(booking)] = {**entry, "outcome": outcome}
+
+    def spent(self, provider: str | None, since_ms: int) -> Spent:
+        """What was booked from `since_ms` on, with one provider or, for None, with all."""
+        question = "SELECT count(*), total(price) FROM ledger WHERE booked_ms >= :since AND (:provider IS NULL OR provider = :provider)"
+        row = self._db.select_one(question, {"since": since_ms, "provider": provider})
+        return Spent(*row) if row else Spent(0, 0.0)
+
+    def open_bookings(self) -> int:
+        return self._db.number("SELECT count(*) FROM ledger WHERE outcome IS NULL")

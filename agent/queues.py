@@ -1,0 +1,224 @@
+"""The two queues of the store: the spool of vehicles to be read and the outbox of events to be sent, first in, first out."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from agent.domain import Capture, Event, Reading
+from agent.records import capture_from_json, capture_to_json, event_from_json, event_to_json, reading_from_json, reading_to_json
+from agent.schema import SENT, UNSENT
+from agent.sqlite import Connection
+from agent.table import Table, from_row, pack, unpack
+
+_PAGE_ROWS = 64
+_SET_BACK_MS = 60_000  # a clock that goes back further was set, not disciplined
+_OF_READ = "key >= :id || '/' AND key < :id || '0'"  # '0' follows '/': the pictures <read_id>/00, /01, …
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A vehicle that waits to be read, with what was read so far; `calls` counts its bookings in the ledger."""
+
+    capture: Capture
+    readings: tuple[Reading, ...]
+    attempts: int
+    put_ms: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An event with its number; `attempts` counts since this start of the agent."""
+
+    sequence: int
+    event: Event
+    put_ms: int
+    attempts: int
+
+
+class Spool:
+    """Vehicles committed but not yet read."""
+
+    def __init__(self, db: Connection, make_room: Callable[[int, int], object]) -> None:
+        """`make_room(bytes, now_ms)` is called before anything is put."""
+        self._db, self._make_room = db, make_room
+        self._rows, self._pictures = Table(db, "spool", ("put_ms",)), Table(db, "pictures", encode=pack, decode=unpack)
+        self._now_ms = db.number("SELECT put_ms FROM spool ORDER BY rowid DESC LIMIT 1")
+
+    def put(self, capture: Capture, now_ms: int) -> bool:
+        """True once the capture and its pictures are on the disk; False, and nothing changes, if its id is known already.
+
+        Raises `RetryLater` where nothing could be written, `Rejected` where the pictures are more than the store may hold.
+        """
+        self._make_room(sum(len(image.jpeg) for image in capture.images), now_ms)
+        with self._db.transaction():
+            if self._knows(capture.read_id):
+                return False
+            self._rows[capture.read_id] = {"capture": capture_to_json(capture), "readings": [], "put_ms": now_ms}
+            self._pictures.update({f"{capture.read_id}/{place:02d}": image.jpeg for place, image in enumerate(capture.images)})
+        return True
+
+    def _knows(self, read_id: str) -> bool:
+        tables = ("spool", "outbox", "sent")
+        question = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE key = :id" for table in tables)  # noqa: S608  # our own names
+        return self._db.select_one(question, {"id": read_id}) is not None
+
+    def head(self, now_ms: int) -> Spooled | None:
+        """The oldest vehicle whose wait is over. A row that is damaged is put aside and told as an audit, not returned."""
+        self._wake(now_ms)
+        first = "SELECT rowid, key, value, attempts FROM spool WHERE next_ms = 0 ORDER BY rowid LIMIT 1"
+        while row := self._db.select_one(first):
+            number, read_id, raw, attempts = row
+            try:
+                return self._spooled(read_id, from_row(raw), attempts)
+            except ValueError:
+                self._give_up(number, read_id)
+        return None
+
+    def _spooled(self, read_id: str, data: dict[str, Any], attempts: int) -> Spooled:
+        capture = capture_from_json(data["capture"], self._jpegs(read_id))
+        if capture.read_id != read_id:
+            raise ValueError(f"the row of {read_id} speaks of {capture.read_id}")
+        calls = self._db.number("SELECT count(*) FROM ledger WHERE read_id = ?", (read_id,))
+        return Spooled(capture, tuple(reading_from_json(each) for each in data["readings"]), attempts, data["put_ms"], calls)
+
+    def _give_up(self, number: int, read_id: str) -> None:
+        with self._db.transaction():
+            self._rows.set_aside(number)
+            self._move_pictures(read_id, SENT)
+
+    def _wake(self, now_ms: int) -> None:
+        """Marks the rows whose wait is over, so that finding the first never passes the waiting ones.
+
+        Waits end on a wall clock: when it was set back, all end at once rather than last for years.
+        """
+        until = now_ms if now_ms >= self._now_ms - _SET_BACK_MS else 2**62
+        self._now_ms = now_ms
+        if self._db.select_one("SELECT 1 FROM spool WHERE next_ms > 0 AND next_ms <= ? LIMIT 1", (until,)):
+            self._db.execute("UPDATE spool SET next_ms = 0 WHERE next_ms > 0 AND next_ms <= ?", (until,))
+
+    def note(self, read_id: str, reading: Reading) -> None:
+        """Keeps a reading with its vehicle; durable on return, or with the caller's transaction."""
+        with self._db.transaction():
+            if row := self._rows.get(read_id):
+                self._rows[read_id] = {**row, "readings": [*row["readings"], reading_to_json(reading)]}
+
+    def postpone(self, read_id: str, until_ms: int) -> None:
+        """One attempt more; the vehicle keeps its place, but is not the head before `until_ms`."""
+        self._db.execute("UPDATE spool SET attempts = attempts + 1, next_ms = max(1, ?) WHERE key = ?", (until_ms, read_id))
+
+    def done(self, read_id: str) -> None:
+        """The vehicle has its event; its pictures stay until retention takes them."""
+        with self._db.transaction():
+            self._db.execute("DELETE FROM spool WHERE key = ?", (read_id,))
+            self._move_pictures(read_id, UNSENT)
+
+    def _move_pictures(self, read_id: str, stage: int) -> None:
+        self._db.execute(f"UPDATE pictures SET stage = :stage WHERE {_OF_READ}", {"id": read_id, "stage": stage})  # noqa: S608
+
+    def pictures(self, read_id: str) -> list[bytes]:
+        """The JPEG files of a vehicle, best first, as long as they are kept, also after it was read and sent."""
+        return list(self._jpegs(read_id).values())
+
+    def _jpegs(self, read_id: str) -> dict[int, bytes]:
+        """By their place in the capture; one that is damaged is put aside and missing here."""
+        rows = self._db.select(f"SELECT key FROM pictures WHERE {_OF_READ} ORDER BY key", {"id": read_id})  # noqa: S608
+        found = ((key, self._pictures.get(key)) for (key,) in list(rows))
+        return {int(key.rpartition("/")[2]): jpeg for key, jpeg in found if jpeg is not None}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def oldest_ms(self) -> int | None:
+        """When the first of the queue was put."""
+        row = self._db.select_one("SELECT put_ms FROM spool ORDER BY rowid LIMIT 1")
+        return row[0] if row else None
+
+
+class Outbox:
+    """Events the broker has not acknowledged, and for some days those it has."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._rows, self._sent = Table(db, "outbox", ("put_ms",)), Table(db, "sent", ("put_ms",))
+        # In memory: a flush to the disk for each sending would cost more than the figure is worth.
+        self._tries: dict[int, int] = {}
+
+    def put(self, event: Event, now_ms: int) -> int:
+        """The number of the event: counted per agent without gaps. An id that is known keeps its first event and number."""
+        known = "SELECT sequence FROM outbox WHERE key = :id UNION ALL SELECT sequence FROM sent WHERE key = :id"
+        with self._db.transaction():
+            if sequence := self._db.number(known, {"id": event.id}):
+                return sequence
+            self._rows[event.id] = {**event_to_json(event), "put_ms": now_ms}
+            return self._db.number(known, {"id": event.id})
+
+    def next(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> list[Queued]:
+        """At most `limit` events not yet sent, with numbers above `after` and not in `exclude`, in order."""
+        page = "SELECT sequence, key, value, put_ms FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        rows = self._paged(lambda last: self._db.select(page, (last[0] if last else after, limit + len(exclude))))
+        wanted = (row for row in rows if row[0] not in exclude)
+        return list(islice(self._sound(wanted, self._rows), limit))
+
+    def history(self, since_ms: int, until_ms: int) -> Iterator[Queued]:
+        """Events that were sent and are still kept, put from `since_ms` until before `until_ms`, in the order they were put."""
+        page = (
+            "SELECT sequence, key, value, put_ms FROM sent"
+            " WHERE (put_ms, sequence) > (?, ?) AND put_ms < ? ORDER BY put_ms, sequence LIMIT ?"
+        )
+        start = (since_ms, -1)
+        rows = self._paged(lambda last: self._db.select(page, (*((last[3], last[0]) if last else start), until_ms, _PAGE_ROWS)))
+        return self._sound(rows, self._sent)
+
+    @staticmethod
+    def _paged(select: Callable[[tuple[Any, ...] | None], Iterable[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
+        last = None
+        while rows := list(select(last)):
+            yield from rows
+            last = rows[-1]
+
+    def _sound(self, rows: Iterable[tuple[Any, ...]], table: Table) -> Iterator[Queued]:
+        """The rows as events; one that is damaged is put aside and told as an audit."""
+        for sequence, key, raw, put_ms in rows:
+            try:
+                event = event_from_json(from_row(raw))
+                if event.id != key:
+                    raise ValueError(f"the row of {key} speaks of {event.id}")
+            except ValueError:
+                table.set_aside(sequence)
+                continue
+            yield Queued(sequence, event, put_ms, self._tries.get(sequence, 0))
+
+    def tried(self, sequences: Sequence[int]) -> None:
+        """Counts a sending; in memory only, so after a restart the count begins anew."""
+        for sequence in sequences:
+            self._tries[sequence] = self._tries.get(sequence, 0) + 1
+
+    def sent(self, sequences: Sequence[int], now_ms: int) -> None:
+        """The broker has them: one commit moves them to what is kept, with their pictures. Numbers no longer here are passed over."""
+        read_id = "(SELECT key FROM outbox WHERE sequence = ?)"
+        numbers = [(sequence,) for sequence in sequences]
+        with self._db.transaction():
+            self._db.executemany(
+                "INSERT INTO sent (sequence, key, value, put_ms, sent_ms)"
+                " SELECT sequence, key, value, put_ms, ? FROM outbox WHERE sequence = ?",
+                [(now_ms, sequence) for sequence in sequences],
+            )
+            move = f"UPDATE pictures SET stage = {SENT} WHERE key >= {read_id} || '/' AND key < {read_id} || '0'"  # noqa: S608
+            self._db.executemany(move, [(sequence, sequence) for sequence in sequences])
+            self._db.executemany("DELETE FROM outbox WHERE sequence = ?", numbers)
+        for sequence in sequences:
+            self._tries.pop(sequence, None)
+
+    def last_sequence(self) -> int:
+        """The number given last; 0 before the first."""
+        return self._db.number("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def oldest_ms(self) -> int | None:
+        """When the first of the queue was put."""
+        row = self._db.select_one("SELECT put_ms FROM outbox ORDER BY sequence LIMIT 1")
+        return row[0] if row else None

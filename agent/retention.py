@@ -1,0 +1,251 @@
+"""Keeps the store within its bytes and days and the disk above its floor, and decides what goes first."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent import config, damage
+from agent.schema import SENT, SPOOLED, UNSENT
+from agent.sqlite import MB, PAGE, Connection
+from agent.table import Table
+
+log = logging.getLogger(__name__)
+
+DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
+_LEDGER_DAYS = 62  # a month is budgeted; a second one is for whoever compares the bill
+_HIGH, _LOW = 0.9, 0.8  # of store.max_mb: in WAL mode a full disk refuses even DELETE, so act before it is full
+_TIGHT = 65_536  # bytes free below which a disk counts as full
+_BATCH = 32
+_MOST_BATCHES = 64  # of one kind in one call: a caller with deadlines comes back for the rest
+_SHRINK_PAGES = 32  # moved in one step, so that the log of a step fits into the room the ballast leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """How many of each went; `unsent_events` are vehicles the yard will not hear of, each with an audit."""
+
+    sent_pictures: int = 0
+    sent_events: int = 0
+    unsent_pictures: int = 0
+    unsent_events: int = 0
+    kept_files: int = 0
+
+    def __bool__(self) -> bool:
+        return self != Trimmed()
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Bytes on the disk (with the log), the cap in bytes, bytes within the cap in use, and bytes free on the file system."""
+
+    bytes: int
+    cap_bytes: int
+    used_bytes: int
+    free_bytes: int
+
+
+def free_bytes(folder: Path) -> int:
+    """What a service may still write to the file system of `folder`."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+class Ballast:
+    """A file that holds room on the disk, given up when the disk is full: deleting needs room as well."""
+
+    def __init__(self, state_dir: Path, settings: config.Store) -> None:
+        self._file, self.bytes = state_dir / "ballast", settings.ballast_kb * 1000
+
+    def release(self) -> None:
+        if self._file.exists():
+            self._file.unlink()
+            log.warning("%s: given up, the disk is full", self._file)
+
+    def restore(self) -> None:
+        """The blocks are really taken; a file with a hole would hold nothing."""
+        if not self.bytes or (self._file.exists() and self._file.stat().st_size == self.bytes):
+            return
+        try:
+            with self._file.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, self.bytes)
+        except OSError as exc:
+            log.warning("%s: no room for it yet: %s", self._file, exc)
+            self._file.unlink(missing_ok=True)
+
+
+def clear_the_way(state_dir: Path, settings: config.Store) -> None:
+    """Gives up the ballast where the disk is full at the start: SQLite needs room for its index before it can even look."""
+    ballast = Ballast(state_dir, settings)
+    if state_dir.exists() and free_bytes(state_dir) < max(ballast.bytes, _TIGHT):
+        ballast.release()
+
+
+class Retention:
+    """What must go, in this order: sent pictures, sent events, unsent pictures, the oldest unsent event."""
+
+    def __init__(self, db: Connection, state_dir: Path, settings: config.Store, free: Callable[[Path], int] = free_bytes) -> None:
+        self._db, self._dir, self._settings, self._free = db, state_dir, settings, free
+        self._cap, self._floor = settings.max_mb * MB, settings.free_mb * MB
+        self.ballast = Ballast(state_dir, settings)
+        self._audits, self._facts = Table(db, "audits"), Table(db, "facts")
+        self._last_ms: int | None = None
+        self._steady_ms = 0
+
+    def size(self) -> Size:
+        files = (Path(f"{self._db.file}{suffix}") for suffix in ("", "-wal", "-shm"))
+        return Size(sum(file.stat().st_size for file in files if file.exists()), self._cap, self.used(), self._free(self._dir))
+
+    def used(self) -> int:
+        """Bytes of pages that hold something."""
+        return self._pages("page_count") * PAGE - self._spare()
+
+    def _spare(self) -> int:
+        """Bytes of pages in the file that hold nothing."""
+        return self._pages("freelist_count") * PAGE
+
+    def _pages(self, what: str) -> int:
+        return self._db.number(f"PRAGMA {what}")
+
+    def most(self) -> int:
+        """The most bytes one record may have: more could not be kept with everything else gone."""
+        return round(self._cap * _LOW)
+
+    def pressed(self, need: int = 0) -> bool:
+        """True where `need` more bytes would not leave the room that must stay; asked before every capture, so it costs little."""
+        return self._db.full or self.used() + need > self._cap * _HIGH or self._lacking(need) > 0
+
+    def trim(self, now_ms: int, need: int = 0) -> Trimmed:
+        """Applies the limits in days, then makes room for `need` bytes more; inside a transaction it leaves all as it is."""
+        if self._db.in_transaction:
+            return Trimmed()
+        went: Counter[str] = Counter()
+        self._unload(need)
+        self._by_days(now_ms, went)
+        self._by_room(need, went)
+        self._shrink(need)
+        if self._free(self._dir) > self._floor + 2 * self.ballast.bytes:
+            self.ballast.restore()
+        self._db.full = False
+        return Trimmed(**went)
+
+    def _lacking(self, need: int) -> int:
+        """Bytes the file system should have more: nothing above the floor, below it enough to stay above for a while."""
+        free, least = self._free(self._dir) - need, max(self._floor, self.ballast.bytes, _TIGHT)
+        return self._floor + max(3 * self.ballast.bytes, 2 * _TIGHT) - free if free < least else 0
+
+    def _unload(self, need: int) -> None:
+        """Gets room to delete in: the log of what is already in the file, and the ballast where the disk is really full."""
+        if self._lacking(need) <= 0:
+            return
+        if self._free(self._dir) < max(self.ballast.bytes, _TIGHT):
+            self.ballast.release()
+        self._db.select_one("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _by_days(self, now_ms: int, went: Counter[str]) -> None:
+        before = round(now_ms - self._settings.keep_days * DAY_MS)
+        self._repeat(lambda: self._forget_sent("WHERE sent_ms < ? ORDER BY sent_ms", (before,), went))
+        if not self._clock_is_steady(now_ms):
+            return
+        self._db.execute("DELETE FROM ledger WHERE booked_ms < ?", (now_ms - _LEDGER_DAYS * DAY_MS,))
+        old = round(now_ms - self._settings.unsent_days * DAY_MS)
+        self._repeat(lambda: self._forget_unsent("outbox", "age", went, older_than_ms=old))
+        self._repeat(lambda: self._forget_unsent("spool", "age", went, older_than_ms=old))
+
+    def _clock_is_steady(self, now_ms: int) -> bool:
+        """Rows written under a clock that was months behind look months old when it is set: they get an hour to be sent first."""
+        if self._last_ms is None or abs(now_ms - self._last_ms) > _HOUR_MS:
+            self._steady_ms = now_ms
+        self._last_ms = now_ms
+        return now_ms - self._steady_ms >= _HOUR_MS
+
+    def _by_room(self, need: int, went: Counter[str]) -> None:
+        cap = self._room_for(need)
+        # Never an event for the floor: what fills the disk may be somebody else's, and an event gives back next to nothing.
+        both = min(cap, self.used() - max(0, self._lacking(need) - self._spare()))
+        steps: tuple[tuple[int, Callable[[], int]], ...] = (
+            (both, self._forget_damaged),
+            (both, lambda: self._forget_pictures(SENT, "sent_pictures", went)),
+            (both, lambda: self._forget_sent("ORDER BY sequence", (), went)),
+            (both, lambda: self._forget_kept(need, went)),
+            (both, lambda: self._forget_pictures(UNSENT, "unsent_pictures", went)),
+            (both, lambda: self._forget_pictures(SPOOLED, "unsent_pictures", went)),
+            (cap, lambda: self._forget_unsent("outbox", "room", went)),
+            (cap, lambda: self._forget_unsent("spool", "room", went)),
+        )
+        for goal, step in steps:
+            if not self._repeat(step, goal):
+                return  # the next call goes on here: nothing is touched while something of less worth is left
+
+    def _room_for(self, need: int) -> int:
+        """The bytes that may stay in use; once it is too much, down to the lower mark, or every capture would evict again."""
+        if self.used() + need <= self._cap * _HIGH and not self._db.full:
+            return self.used()
+        return round(min(self._cap * _LOW, self._cap * _HIGH - need))
+
+    def _repeat(self, step: Callable[[], int], goal: int = -1) -> bool:
+        """A batch at a time, each in a transaction of its own, until the goal is met or nothing is left; False if it took too long."""
+        for _ in range(_MOST_BATCHES):
+            if self.used() <= goal:
+                return True
+            with self._db.transaction():
+                if not step():
+                    return True
+        return False
+
+    def _forget_damaged(self) -> int:
+        oldest = "SELECT id FROM damaged WHERE told = 1 ORDER BY id LIMIT ?"
+        return self._db.execute(f"DELETE FROM damaged WHERE id IN ({oldest})", (_BATCH,))  # noqa: S608  # our own constant
+
+    def _forget_pictures(self, stage: int, kind: str, went: Counter[str]) -> int:
+        oldest = "SELECT rowid FROM pictures WHERE stage = ? ORDER BY rowid LIMIT ?"
+        count = self._db.execute(f"DELETE FROM pictures WHERE rowid IN ({oldest})", (stage, _BATCH // 4))  # noqa: S608  # our own constant
+        went[kind] += count
+        return count
+
+    def _forget_sent(self, which: str, arguments: tuple[Any, ...], went: Counter[str]) -> int:
+        rows = list(self._db.select(f"SELECT sequence, key FROM sent {which} LIMIT ?", (*arguments, _BATCH)))  # noqa: S608  # our own constants
+        for sequence, key in rows:
+            went["sent_pictures"] += self._forget_pictures_of(key)
+            went["sent_events"] += self._db.execute("DELETE FROM sent WHERE sequence = ?", (sequence,))
+        return len(rows)
+
+    def _forget_pictures_of(self, key: str) -> int:
+        return self._db.execute("DELETE FROM pictures WHERE key >= ? || '/' AND key < ? || '0'", (key, key))
+
+    def _forget_kept(self, need: int, went: Counter[str]) -> int:
+        """Stores put aside count for the disk, not for the cap: one goes only where the floor is what asks."""
+        if self._lacking(need) <= self._spare() or not (kept := damage.kept_files(self._dir)):
+            return 0
+        log.warning("%s: removed, the disk has less room than store.free_mb", kept[0])
+        damage.remove_kept(kept[0])
+        went["kept_files"] += 1
+        return 1
+
+    def _forget_unsent(self, source: str, why: str, went: Counter[str], older_than_ms: int | None = None) -> int:
+        """Events never sent, or vehicles never read, from the oldest on; what happened to them stays in `audits`."""
+        oldest = f"SELECT rowid, key, put_ms FROM {source} ORDER BY rowid LIMIT ?"  # noqa: S608  # one of our two tables
+        rows = [row for row in self._db.select(oldest, (_BATCH,)) if older_than_ms is None or row[2] < older_than_ms]
+        for number, key, _ in rows:
+            sequence = number if source == "outbox" else None
+            self._audits[f"{source}/{key}"] = {"what": "evicted", "source": source, "id": key, "sequence": sequence, "why": why}
+            went["unsent_pictures"] += self._forget_pictures_of(key)
+            self._db.execute(f"DELETE FROM {source} WHERE rowid = ?", (number,))  # noqa: S608  # one of our two tables
+        if rows:
+            self._facts["evicted"] = self._facts.get("evicted", 0) + len(rows)
+            log.error("%s: %d vehicles evicted unsent (%s), the first is %s", source, len(rows), why, rows[0][1])
+        went["unsent_events"] += len(rows)
+        return len(rows)
+
+    def _shrink(self, need: int) -> None:
+        """Gives empty pages back to the disk, little by little: the step that moves them writes them to the log first."""
+        for _ in range(_MOST_BATCHES):
+            if not self._spare() or (self._lacking(need) <= 0 and self._pages("page_count") * PAGE <= self._cap):
+                break
+            list(self._db.select(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})"))
+            self._db.select_one("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.limit(self._settings.max_mb)

@@ -1,0 +1,180 @@
+"""SQLite as a gate needs it: one connection under all tables of sqlitedict, in the caller's thread, durable when a call returns."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent.errors import NeedsOperator, RetryLater
+
+BUSY_S = 5.0
+PAGE = 4096
+MB = 1_000_000
+_FETCH = 64
+_CHECKPOINT_PAGES = 512  # the log beside the file stays near 2 MB; SQLite's own 1000 pages would double that
+
+Arguments = tuple[Any, ...] | Mapping[str, Any]
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_TROUBLE = {
+    sqlite3.SQLITE_FULL: "the disk, or the room that store.max_mb leaves, is full; free some space or raise store.max_mb",
+    sqlite3.SQLITE_READONLY: "cannot be written; mount the file system for writing and let the service's user own the file",
+    sqlite3.SQLITE_PERM: "may not be used; let the service's user own the file",
+    sqlite3.SQLITE_IOERR: "could not be read or written; check the card, its power and the file system",
+    sqlite3.SQLITE_CANTOPEN: "could not be opened; check that the folder exists, has room and belongs to the service's user",
+    sqlite3.SQLITE_BUSY: f"was locked by another program for {BUSY_S:g} s; end that program",
+    sqlite3.SQLITE_LOCKED: "is locked by a statement that has not ended; try again",
+    sqlite3.SQLITE_PROTOCOL: "could not be locked; end other programs that use it",
+    sqlite3.SQLITE_CORRUPT: "is damaged; close the store and open it again, which keeps this file beside a new one",
+    sqlite3.SQLITE_NOTADB: "is no longer a database; close the store and open it again, which keeps this file beside a new one",
+}
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where the error came from Python's module itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    return code_of(error) in _DAMAGE
+
+
+@contextmanager
+def ours(file: Path) -> Iterator[None]:
+    """Turns what SQLite says about the world into `RetryLater`; a mistake in our own SQL stays what it is and ends the process."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        if (sentence := _TROUBLE.get(code_of(exc))) is None:
+            raise
+        raise RetryLater(f"{file} {sentence} (SQLite: {exc})") from exc
+
+
+class Connection:
+    """The connection all tables share, used in the caller's thread, with the few methods `SqliteDict` calls.
+
+    A statement outside `transaction()` is durable when its call returns. Several threads take turns.
+    """
+
+    autocommit = True
+
+    def __init__(self, file: Path, max_mb: int) -> None:
+        """Opens or creates `file`, at most `max_mb` MB of pages. Raises `RetryLater`, or `NeedsOperator` where WAL cannot work."""
+        self.file = file
+        self.damaged = False  # SQLite found damage: only closing and opening again helps
+        self.full = False  # SQLite ran out of room since this was last cleared
+        self._turn = threading.RLock()
+        self._depth = 0
+        with ours(file):
+            # isolation_level=None: the module must not begin transactions of its own that nobody ends.
+            self._db = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        # A flipped bit in a key must not stop every query that meets it.
+        self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        self._closed = False
+        self._prepare(max_mb)
+
+    def _prepare(self, max_mb: int) -> None:
+        self.execute(f"PRAGMA page_size = {PAGE}")
+        self.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or it has no effect
+        if (mode := self.select_one("PRAGMA journal_mode = WAL")) != ("wal",):
+            self.close()
+            raise NeedsOperator(
+                f"{self.file}: the file system offers {mode} instead of a write-ahead log; put agent.state_dir on a local one"
+            )
+        self.execute("PRAGMA synchronous = FULL")  # with NORMAL a power cut took up to 320 acknowledged rows
+        self.execute("PRAGMA cell_size_check = ON")
+        self.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        self.execute(f"PRAGMA journal_size_limit = {_CHECKPOINT_PAGES * PAGE}")
+        self.limit(max_mb)
+
+    def limit(self, max_mb: int) -> None:
+        """Lets the file have `max_mb` MB; SQLite takes no limit below what the file has at present."""
+        self.select_one(f"PRAGMA max_page_count = {max_mb * MB // PAGE}")
+
+    @contextmanager
+    def _ready(self) -> Iterator[sqlite3.Connection]:
+        with self._turn:
+            if self._closed:
+                raise RetryLater(f"{self.file} is closed; open the store again")
+            # SQLite ends a transaction by itself on some errors; what follows must not commit alone.
+            if self._depth and not self._db.in_transaction:
+                raise RetryLater(f"{self.file}: the transaction was taken back after an error; begin it again")
+            with ours(self.file), self._noting():
+                yield self._db
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            self.damaged = self.damaged or is_damage(exc)
+            self.full = self.full or code_of(exc) == sqlite3.SQLITE_FULL
+            raise
+
+    def execute(self, req: str, arg: Arguments = ()) -> int:
+        """Runs one statement and returns the number of rows it changed."""
+        with self._ready() as db, closing(db.execute(req, arg)) as cursor:
+            return cursor.rowcount
+
+    def executemany(self, req: str, items: Iterable[Arguments]) -> None:
+        with self.transaction(), self._ready() as db:
+            db.executemany(req, items).close()
+
+    def select(self, req: str, arg: Arguments = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, a few at a time; errors of the query itself are raised here, not at the first row."""
+        with self._ready() as db:
+            cursor = db.execute(req, arg)
+        return self._rows(cursor)
+
+    def _rows(self, cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+        with closing(cursor):
+            while rows := self._fetch(cursor):
+                yield from rows
+
+    def _fetch(self, cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+        with self._ready():
+            return cursor.fetchmany(_FETCH)
+
+    def select_one(self, req: str, arg: Arguments = ()) -> tuple[Any, ...] | None:
+        with self._ready() as db, closing(db.execute(req, arg)) as cursor:
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row
+
+    def number(self, req: str, arg: Arguments = ()) -> int:
+        """The one number a query answers with; 0 where it answers nothing."""
+        row = self.select_one(req, arg)
+        return int(row[0]) if row and row[0] is not None else 0
+
+    @property
+    def in_transaction(self) -> bool:
+        """True inside a `transaction()` of the calling thread."""
+        with self._turn:
+            return self._depth > 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: committed at the end, taken back on any exception; inside another one it joins that."""
+        with self._turn:
+            names = (f"SAVEPOINT s{self._depth}", f"RELEASE s{self._depth}", f"ROLLBACK TO s{self._depth}")
+            begin, end, undo = names if self._depth else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+            self.execute(begin)
+            self._depth += 1
+            done = False
+            try:
+                yield
+                self.execute(end)
+                done = True
+            finally:
+                self._depth -= 1
+                if not done and self._db.in_transaction:
+                    self.execute(undo)
+
+    def commit(self, blocking: bool = True) -> None:
+        """Nothing is left to do: a statement alone has committed itself, and a `transaction()` commits at its own end."""
+
+    def close(self, force: bool = False) -> None:
+        with self._turn, ours(self.file):
+            self._closed = True
+            self._db.close()

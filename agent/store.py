@@ -1,0 +1,144 @@
+"""What survives a power cut: the spool, the outbox, the ledger and a few facts, in one SQLite file."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from agent import config, damage
+from agent.damage import Loss, usable
+from agent.errors import Rejected
+from agent.ledger import Ledger, Spent
+from agent.queues import Outbox, Queued, Spool, Spooled
+from agent.retention import Retention, Size, Trimmed, clear_the_way
+from agent.schema import migrate
+from agent.sqlite import Connection
+from agent.table import Table
+
+__all__ = ["Audit", "Ledger", "Loss", "Outbox", "Queued", "Size", "Spent", "Spool", "Spooled", "Store", "Trimmed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Something the yard will not hear of in the ordinary way, and why.
+
+    `evicted`: a vehicle that had to make room; `damaged`: a row whose checksum did not agree; `lost`: a whole store.
+    `id` is the event's or vehicle's own (for `lost`, the name of the file kept, or nothing), `sequence` its number if it had one.
+    """
+
+    what: Literal["evicted", "damaged", "lost"]
+    source: str
+    id: str
+    sequence: int | None
+    why: str
+
+
+class Store:
+    """Everything the agent must not forget; all methods may be called from any thread, and raise `RetryLater` when the disk fails.
+
+    After such an error `damaged` tells whether the store must be closed and opened again, which puts the file aside.
+    """
+
+    def __init__(self, db: Connection, state_dir: Path, settings: config.Store, losses: tuple[Loss, ...] = ()) -> None:
+        """Over tables that exist; see `open`."""
+        self._db, self._dir, self.losses = db, state_dir, losses
+        self._retention = Retention(db, state_dir, settings)
+        self._facts, self._audits = Table(db, "facts"), Table(db, "audits")
+        self.spool, self.outbox, self.ledger = Spool(db, self._make_room), Outbox(db), Ledger(db)
+
+    @classmethod
+    def open(cls, state_dir: Path, settings: config.Store, now_ms: int) -> Self:
+        """Checks, repairs by starting anew what cannot be used, brings the tables up to date, takes its room on the disk.
+
+        Raises `BadConfig` for a store of a newer release, `NeedsOperator` where rights are missing, else `RetryLater`.
+        """
+        with usable(state_dir):
+            clear_the_way(state_dir, settings)
+            loss = damage.make_sure(state_dir, now_ms)
+        with ExitStack() as undo:
+            db = Connection(state_dir / damage.FILE, settings.max_mb)
+            undo.callback(db.close)
+            # In one transaction: a new store that says nothing of the one before it must not exist.
+            with db.transaction():
+                migrate(db)
+                store = cls(db, state_dir, settings, (loss,) if loss else ())
+                store._tell_losses()
+            store._settle_in(now_ms)
+            undo.pop_all()
+        return store
+
+    def _tell_losses(self) -> None:
+        for loss in self.losses:
+            audit = Audit("lost", "store", loss.kept or "", loss.last_sequence or None, f"{loss.reason}: {loss.detail}")
+            self._audits[f"lost/{loss.at_ms}"] = asdict(audit)
+            self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)", (loss.last_sequence,))
+
+    def _settle_in(self, now_ms: int) -> None:
+        self._db.select_one("PRAGMA wal_checkpoint(TRUNCATE)")  # the marker must never stand beside an empty file
+        with usable(self._dir):
+            damage.mark_installed(self._dir)
+        self.trim(now_ms)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def damaged(self) -> bool:
+        """True once SQLite met damage in the open file."""
+        return self._db.damaged
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing for what is called inside, over queues and facts; inside another one it joins that."""
+        with self._db.transaction():
+            yield
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A small fact by its name."""
+        return self._facts.get(key, default)
+
+    def put(self, key: str, value: Any) -> None:
+        """Keeps a small fact, any value JSON can say."""
+        self._facts[key] = value
+
+    def trim(self, now_ms: int) -> Trimmed:
+        """Applies the caps; costs little when nothing is to do, and comes back soon when much is: then call it again."""
+        with usable(self._dir):
+            return self._retention.trim(now_ms)
+
+    def _make_room(self, need: int, now_ms: int) -> None:
+        if need > self._retention.most():
+            raise Rejected(f"a capture of {need} bytes never fits into the store; raise store.max_mb")
+        with usable(self._dir):
+            if self._retention.pressed(need):
+                self._retention.trim(now_ms, need)
+
+    def take_audits(self, limit: int = 32) -> list[Audit]:
+        """Takes what has to be told; call it in the transaction that puts the telling event into the outbox."""
+        with self.transaction():
+            kept = [(key, Audit(**told)) for key, told in islice(self._audits.items(), limit)]
+            for key, _ in kept:
+                del self._audits[key]
+            return [audit for _, audit in kept] + self._take_damaged(limit - len(kept))
+
+    def _take_damaged(self, limit: int) -> list[Audit]:
+        rows = list(self._db.select("SELECT id, source, number, key FROM damaged WHERE told = 0 ORDER BY id LIMIT ?", (limit,)))
+        self._db.executemany("UPDATE damaged SET told = 1 WHERE id = ?", [(row[0],) for row in rows])
+        numbered = ("outbox", "sent")
+        return [Audit("damaged", source, key, number if source in numbered else None, "checksum") for _, source, number, key in rows]
+
+    def size(self) -> Size:
+        with usable(self._dir):
+            return self._retention.size()
+
+    def close(self) -> None:
+        """Ends the connection; a store in which damage was met is looked at thoroughly when it is opened next."""
+        if self._db.damaged:
+            damage.mark_suspect(self._dir)
+        self._db.close()
