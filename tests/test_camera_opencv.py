@@ -1,0 +1,177 @@
+"""Live cameras: the newest frame, and an end within the time-outs whatever the other side does."""
+
+import itertools
+import logging
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent import config
+from agent.camera.opencv import LiveCamera, shown
+from agent.clock import Clock
+from agent.errors import NeedsOperator, RetryLater
+from tests.servers import CameraServer, Mood, refusing_port, until
+
+LIMIT_S = 1.0
+
+
+def live(source: str, fps: float = 30) -> LiveCamera:
+    settings = config.Camera(driver="opencv", source=source, fps=fps, open_timeout_s=LIMIT_S, read_timeout_s=LIMIT_S)
+    return LiveCamera(settings, Clock())
+
+
+@contextmanager
+def ends_within(seconds: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
+
+
+def read_on(camera: LiveCamera) -> None:
+    while camera.read():
+        pass
+
+
+def tasks() -> int:
+    """Threads of this process as the kernel counts them, those of FFmpeg included."""
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_slow_reader_gets_the_newest_frame_and_not_the_next_in_the_queue() -> None:
+    with CameraServer(fps=25) as server, live(server.url, fps=2) as camera:
+        for _ in range(4):
+            frame = camera.read()
+            behind = server.sent - round(float(frame.pixels.mean()) / 3)
+        assert server.sent > 30
+        assert -1 <= behind <= 4
+
+
+def test_frames_come_no_faster_than_asked_and_carry_the_time_of_their_grabbing() -> None:
+    with CameraServer(fps=25) as server, live(server.url, fps=10) as camera:
+        times = [(camera.read().taken_at.seconds, time.monotonic()) for _ in range(6)]
+    handed_out = [after for _, after in times]
+    assert all(later - earlier >= 0.099 for earlier, later in itertools.pairwise(handed_out))
+    assert all(-0.001 <= after - taken < 0.2 for taken, after in times)
+    assert len({taken for taken, _ in times}) == len(times)
+
+
+def test_a_frame_belongs_to_its_reader_and_is_not_drawn_over_by_the_next() -> None:
+    with CameraServer(fps=25) as server, live(server.url) as camera:
+        first = camera.read().pixels
+        kept = first.copy()
+        for _ in range(5):
+            camera.read()
+    assert first.shape == (120, 160, 3)
+    assert (first == kept).all()
+
+
+@pytest.mark.parametrize("mood", ["silent", "noise"])
+def test_a_camera_that_answers_with_no_video_is_given_up_within_the_time_out(mood: Mood) -> None:
+    with CameraServer(mood) as server:
+        camera = live(server.url)
+        with ends_within(LIMIT_S + 1), pytest.raises(RetryLater, match="gave no video within 1 s"), camera:
+            pass
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_a_camera_that_is_switched_off_is_given_up_at_once(scheme: str) -> None:
+    with ends_within(1), pytest.raises(RetryLater, match="gave no video"), live(f"{scheme}://127.0.0.1:{refusing_port()}/video"):
+        pass
+
+
+@pytest.mark.parametrize("mood", ["stalls", "garbage", "hangs up"])
+def test_a_stream_that_breaks_is_noticed_within_the_time_out_and_stays_broken(mood: Mood) -> None:
+    with CameraServer(mood) as server, live(server.url) as camera:
+        with pytest.raises(RetryLater):
+            read_on(camera)
+        assert server.sent_at > 0
+        assert time.monotonic() - server.sent_at < LIMIT_S + 1
+        with ends_within(LIMIT_S + 1), pytest.raises(RetryLater):
+            camera.read()
+
+
+def test_a_stalled_camera_can_be_closed_at_once() -> None:
+    with CameraServer("stalls", good=3) as server, live(server.url) as camera:
+        camera.read()
+        began = time.monotonic()
+    assert time.monotonic() - began < LIMIT_S + 1
+
+
+def test_a_camera_that_breaks_again_and_again_leaves_no_thread_and_no_file_behind() -> None:
+    def round_() -> None:
+        with CameraServer("hangs up", good=6) as server, pytest.raises(RetryLater), live(server.url) as camera:
+            read_on(camera)
+
+    round_()
+    before, files = tasks(), open_files()
+    for _ in range(5):
+        round_()
+    assert until(lambda: tasks() == before)
+    assert open_files() == files
+
+
+def test_a_camera_that_came_back_is_read_again_by_the_same_object() -> None:
+    with CameraServer("hangs up", good=8) as server:
+        camera = live(server.url)
+        for _ in range(2):
+            with camera:
+                assert camera.read().size == (160, 120)
+
+
+def test_a_usb_camera_that_is_not_there_is_named() -> None:
+    for source in ("99", "/dev/video99"):
+        with pytest.raises(RetryLater, match=r"^/dev/video99 is not there; plug the camera in"), live(source):
+            pass
+
+
+def test_a_device_that_is_no_camera_is_refused() -> None:
+    with pytest.raises(RetryLater, match="/dev/null cannot be opened as a camera"), live("/dev/null"):
+        pass
+
+
+@pytest.mark.parametrize("source", ["ftp://camera/video", "clip.mp4", ""])
+def test_a_source_that_is_no_live_camera_is_the_operators_business(source: str) -> None:
+    with pytest.raises(NeedsOperator, match=re.escape("camera.source must be")), live(source):
+        pass
+
+
+def test_reading_before_opening_is_refused() -> None:
+    with pytest.raises(RetryLater, match="is not open"):
+        live("0").read()
+
+
+@pytest.mark.parametrize(
+    ("source", "masked"),
+    [
+        ("rtsp://admin:s3cret@10.0.0.5:554/ch1", "rtsp://***@10.0.0.5:554/ch1"),
+        ("rtsp://admin:p@ss/word@10.0.0.5/ch1", "rtsp://***@10.0.0.5/ch1"),
+        ("http://10.0.0.5/video?user=admin&password=s3cret", "http://10.0.0.5/video?user=***&password=***"),
+        ("rtsp://10.0.0.5/user=admin_password=s3cret_channel=1", "rtsp://10.0.0.5/user=***"),
+        ("rtsp://10.0.0.5/ch1", "rtsp://10.0.0.5/ch1"),
+        ("/dev/video0", "/dev/video0"),
+    ],
+)
+def test_a_password_in_an_address_is_masked(source: str, masked: str) -> None:
+    assert shown(source) == masked
+
+
+def test_a_password_reaches_neither_error_nor_log_nor_stderr(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    caplog.set_level(logging.DEBUG)
+    host = f"127.0.0.1:{refusing_port()}"
+    with pytest.raises(RetryLater) as refused, live(f"rtsp://admin:s3cret@{host}/ch1"):
+        pass
+    with CameraServer("hangs up") as server:
+        camera = live(server.url.replace("http://", "http://admin:s3cret@"))
+        with pytest.raises(RetryLater) as broken, camera:
+            read_on(camera)
+    assert host in str(refused.value)
+    assert "s3cret" not in f"{refused.value} {broken.value} {caplog.text}"
+    assert capfd.readouterr().err == ""

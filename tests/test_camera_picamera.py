@@ -1,0 +1,95 @@
+"""The Pi's camera, as far as it goes without one: what is missing is named, and every buffer layout becomes BGR."""
+
+import re
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from agent import config
+from agent.camera import open_camera
+from agent.camera.picamera import Layout, controls_for, layout_of
+from agent.clock import Clock
+from agent.domain import Pixels
+from agent.errors import NeedsOperator
+
+WIDTH, HEIGHT = 64, 32
+
+
+def coloured() -> Pixels:
+    """Blue growing to the right, green downwards, red in one half: a swap of any two shows."""
+    across, down = np.meshgrid(np.linspace(40, 200, WIDTH), np.linspace(60, 180, HEIGHT))
+    red = np.where(np.arange(WIDTH) < WIDTH // 2, 70.0, 150.0)
+    return np.dstack([across, down, np.broadcast_to(red, across.shape)]).astype(np.uint8)
+
+
+def padded(rows: Pixels, stride: int) -> Pixels:
+    """Rows of bytes as a buffer: each padded to the stride, and a page's rest at the end, all of it 255."""
+    full = np.full((len(rows), stride), 255, np.uint8)
+    full[:, : rows.shape[1]] = rows
+    return np.concatenate([full.ravel(), np.full(100, 255, np.uint8)])
+
+
+def planar(bgr: Pixels, stride: int, layout: str) -> Pixels:
+    """BGR as a 4:2:0 buffer with padded rows."""
+    i420 = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420), np.uint8)
+    light, u, v = i420[:HEIGHT], *i420[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2)
+    if layout in {"NV12", "NV21"}:
+        chroma = np.dstack([u, v] if layout == "NV12" else [v, u]).reshape(HEIGHT // 2, WIDTH)
+        return padded(np.concatenate([light, chroma]), stride)
+    halves = [u, v] if layout == "YUV420" else [v, u]
+    return np.concatenate([padded(light, stride)[:-100], *(padded(half, stride // 2)[:-100] for half in halves), np.zeros(100, np.uint8)])
+
+
+@pytest.mark.parametrize("stride", [WIDTH, WIDTH + 32])
+@pytest.mark.parametrize("layout", ["NV12", "NV21", "YUV420", "YVU420"])
+def test_a_buffer_in_planes_becomes_bgr_without_its_padding(layout: str, stride: int) -> None:
+    picture = coloured()
+    pixels = Layout(layout, WIDTH, HEIGHT, stride).to_bgr(planar(picture, stride, layout))
+    assert pixels.shape == picture.shape
+    assert pixels.flags.c_contiguous
+    inner = np.abs(pixels.astype(int) - picture)[:, [*range(30), *range(34, WIDTH)]]  # the red edge shares its chroma
+    assert inner.max() <= 6
+
+
+@pytest.mark.parametrize("padding", [0, 24])
+@pytest.mark.parametrize(
+    ("layout", "order"),
+    [("RGB888", [0, 1, 2]), ("BGR888", [2, 1, 0]), ("XRGB8888", [0, 1, 2, 0]), ("XBGR8888", [2, 1, 0, 0])],
+)
+def test_a_buffer_in_rows_becomes_bgr_without_its_padding(layout: str, order: list[int], padding: int) -> None:
+    picture = coloured()
+    stride = WIDTH * len(order) + padding
+    buffer = padded(picture[..., order].reshape(HEIGHT, -1), stride)
+    pixels = Layout(layout, WIDTH, HEIGHT, stride).to_bgr(buffer)
+    assert (pixels == picture).all()
+
+
+def test_what_the_camera_made_of_the_configuration_is_what_counts() -> None:
+    assert layout_of({"format": "NV12", "size": (1280, 720), "stride": 1344}) == Layout("NV12", 1280, 720, 1344)
+
+
+def test_a_layout_nobody_can_convert_is_named() -> None:
+    with pytest.raises(NeedsOperator, match="delivers SRGGB10_CSI2P"):
+        layout_of({"format": "SRGGB10_CSI2P", "size": (1280, 720), "stride": 1600})
+
+
+def test_only_controls_that_the_camera_has_are_set() -> None:
+    assert controls_for({"FrameDurationLimits": (0, 1, 2)}, 8.0) == {}
+    assert controls_for({"FrameDurationLimits": (0, 1, 2), "AfMode": (0, 2, 0)}, 60.0) == {
+        "AfMode": 2,
+        "FrameDurationLimits": (16667, 16667),
+    }
+
+
+def test_without_picamera2_the_operator_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    expected = re.escape("sudo apt install python3-picamera2") + ".*" + re.escape("--system-site-packages")
+    with pytest.raises(NeedsOperator, match=expected), open_camera(config.Camera(), Clock()):
+        pass
+
+
+def test_a_camera_is_chosen_by_its_number() -> None:
+    with pytest.raises(NeedsOperator, match="number of the camera"), open_camera(config.Camera(source="/dev/video0"), Clock()):
+        pass
