@@ -191,10 +191,10 @@ class _Pass:
             for lamp in _moved(self.lamps, where):
                 self.stage.shine(frame, lamp, 0.12 * where[0, 0] * frame.shape[0], (150, 165, 170))
         text = _moved(self.text, where)
-        if self.glare:  # it wanders over the plate while the vehicle rolls and has passed it when it stands
-            wide = float(np.linalg.norm(text[1] - text[0]))
-            off = np.array(((min(seconds, STOPS) - COMES) / (STOPS - COMES) * 1.6 - 0.6, -0.3), np.float32) * wide
-            self.stage.shine(frame, text.mean(0) + off, 0.3 * wide, (235, 240, 240))
+        if self.glare:  # it wanders over the plate while the vehicle rolls; when it stands it has passed and faded
+            wide, rolled = float(np.linalg.norm(text[1] - text[0])), (min(seconds, STOPS) - COMES) / (STOPS - COMES)
+            off = np.array((rolled * 1.5 - 0.6, -0.2), np.float32) * wide
+            self.stage.shine(frame, text.mean(0) + off, 0.3 * wide, (235 * (1 - 0.6 * rolled),) * 3)
         inside = (text > 0).all() and (text < (frame.shape[1] - 1, frame.shape[0] - 1)).all()
         return text if inside else None
 
