@@ -15,14 +15,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent import config
+from agent import config, tls
 from agent.errors import NeedsOperator, RetryLater
 from agent.events import Message
 
 CONNECT_S = 5.0  # for the connection, for TLS and for the broker's answer, each
 CLOSE_S = 1.0
 NOT_YET_VALID = 9  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID
-TAKEN_OVER = 142
 
 PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 BUSY = {136, 137, 151, 159}  # server unavailable, busy, quota exceeded, connection rate exceeded
@@ -33,6 +32,12 @@ REFUSALS = {
     134: "it refuses the login of {user}: check mqtt.user and mqtt.password against its list of users",
     135: "it refuses the login of {user}: check mqtt.user and mqtt.password, and what its access list allows",
     138: "it has banned {user}: ask whoever runs it",
+}
+# Reason code of a loss → the same in words that help; 128 is what a connection closed without a word counts as.
+LOSSES = {
+    128: "closed without a reason; if this repeats, the broker may be stopping, or another client may use the client id {client_id}",
+    141: "the broker did not answer for two keepalives",
+    142: "another client logged in as {client_id}; give each agent its own mqtt.client_id",
 }
 # What a broker may say it cannot do, the least the agent needs, and that need in words (MQTT 5, CONNACK).
 DEMANDS = (
@@ -54,6 +59,7 @@ class Link:
         self._answered, self._closed, self._news = threading.Event(), threading.Event(), threading.Event()
         self._acknowledged: deque[tuple[int, str | None]] = deque()
         self._in_flight: dict[int, float] = {}
+        self._most = settings.inflight
 
     def __enter__(self) -> Self:
         """Raises `RetryLater` where nothing answers (each stage has 5 s), `NeedsOperator` where a person must change something."""
@@ -105,6 +111,11 @@ class Link:
     def in_flight(self) -> int:
         return len(self._in_flight)
 
+    @property
+    def room(self) -> int:
+        """How many more messages may be on their way; a broker throws out who sends more than it said it takes."""
+        return self._most - len(self._in_flight)
+
     def oldest_in_flight_s(self) -> float:
         """Seconds since the oldest message without an answer was handed over; 0 when there is none."""
         oldest = next(iter(self._in_flight.values()), None)
@@ -126,10 +137,11 @@ class Link:
         # An exception in a callback would end the network thread, while the client still called itself connected.
         client.suppress_exceptions = True
         client.connect_timeout = CONNECT_S
+        client.max_inflight_messages_set(0)  # it cannot take over the broker's limit, which `room` keeps
         if settings.user:
             client.username_pw_set(settings.user, settings.password.reveal() or None)
         if settings.tls:
-            client.tls_set_context(_tls(settings))
+            client.tls_set_context(tls.context(settings))
         properties = _properties(PacketTypes.WILLMESSAGE, self._will) if settings.protocol == "5" else None
         client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain, properties)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
@@ -168,7 +180,7 @@ class Link:
         for name, least, words in DEMANDS:
             if getattr(properties, name, least) < least:
                 raise NeedsOperator(f"the broker at {self.where} does not take {words}: allow them there")
-        self._client.max_inflight_messages_set(getattr(properties, "ReceiveMaximum", 65535))
+        self._most = min(self._most, getattr(properties, "ReceiveMaximum", self._most))
 
     def _unanswered(self) -> RetryLater | NeedsOperator:
         closed = f"the broker at {self.where} closed the connection without answering the login"
@@ -209,30 +221,14 @@ class Link:
 
     def _on_disconnect(self, client: Client, data: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if self.lost is None:
-            self.lost = f"the connection to {self.where} was lost: {reason}{self._complaint}"
-            if reason.value == TAKEN_OVER:
-                self.lost = f"another client logged in at {self.where} as {self._client_id}: give each agent its own mqtt.client_id"
+            words = LOSSES.get(reason.value, str(reason)).format(client_id=self._client_id)
+            self.lost = f"the connection to {self.where} was lost: {words}{self._complaint}"
         for event in (self._answered, self._closed, self._news):
             event.set()
 
     def _on_log(self, client: Client, data: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._complaint = f" ({text})"
-
-
-def _tls(settings: config.Mqtt) -> ssl.SSLContext:
-    """Always verifies the broker, by `ca_file` alone or else by the system's authorities."""
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-        # Python 3.13 alone would refuse the home-made authorities of yards for want of key identifiers; chain, dates and name are checked.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if settings.cert_file:
-            # Without a password OpenSSL would ask for the one of an encrypted key at the terminal, and wait.
-            context.load_cert_chain(settings.cert_file, settings.key_file, password="")
-    except OSError as exc:
-        files = ", ".join(each for each in (settings.ca_file, settings.cert_file, settings.key_file) if each)
-        raise NeedsOperator(f"TLS cannot use {files}: {exc.strerror or exc}; check that they are PEM files the agent may read") from exc
-    return context
 
 
 def _properties(kind: int, message: Message) -> Properties:

@@ -99,14 +99,14 @@ class Publisher:
         now: Stamp,
         tally: Tally | None = None,
     ) -> None:
-        """Publishes the retained state at once: status, info, cameras, health in the order `state` gives them."""
+        """The first steps publish the retained state, in the order `state` gives it, before any event."""
         self._link, self._outbox, self._topics, self._settings = link, outbox, topics, settings
         self._tally = tally or Tally()
         self._tally.connections += 1
         self._bucket = Bucket(settings.replay_per_s, now.seconds)
         self._flying: dict[int, Flying] = {}
         self._others: dict[int, str] = {}  # token → topic of what no row stands for
-        self._asked: deque[Message] = deque()
+        self._asked: deque[Message] = deque(state())
         self._finals: dict[str, Message] = {}
         self._last_at = now.seconds
         self._complained: set[tuple[str, str]] = set()
@@ -114,7 +114,6 @@ class Publisher:
         # Rows up to the watermark are backlog. Each cursor stands behind the rows already tried over this connection.
         self._watermark = self._live = outbox.last_sequence()
         self._backlog = 0
-        self._send_state(state())
 
     def step(self, now: Stamp) -> bool:
         """Note acknowledgements, send what there is room for; False after waiting `IDLE_S` for nothing.
@@ -143,10 +142,10 @@ class Publisher:
 
         A goodbye in order keeps the broker from publishing the will, so the agent says itself that it is gone.
         """
-        self._send_state([stopping])
         end = clock().seconds + seconds
-        settled = self._settle_until(end - 1.0, clock)
-        self._send_state([offline])
+        self._asked.append(stopping)
+        settled = self._settle_until(end - seconds / 4, clock)
+        self._asked.append(offline)
         return self._settle_until(end, clock) and settled
 
     def health(self) -> MqttHealth:
@@ -162,10 +161,10 @@ class Publisher:
     def _settle_until(self, end: float, clock: Callable[[], Stamp]) -> bool:
         while True:
             self._settle(now := clock())
-            if not self._link.in_flight:
-                return True
             if now.seconds >= end or self._link.lost is not None:
                 return False
+            if not self._send_asked() and not self._link.in_flight:
+                return True
             self._link.wait(min(IDLE_S, max(0.0, end - now.seconds)))
 
     def _settle(self, now: Stamp) -> bool:
@@ -199,22 +198,18 @@ class Publisher:
             )
 
     def _send_asked(self) -> bool:
-        asked = []
-        while self._asked:
-            asked.append(self._asked.popleft())
-        self._send_state(asked)
-        return bool(asked)
-
-    def _send_state(self, messages: Iterable[Message]) -> None:
-        for message in messages:
+        asked = bool(self._asked)
+        while self._asked and self._link.room > 0:
+            message = self._asked.popleft()
             self._others[self._publish(message)] = message.topic
+        return asked
 
     def _send_rows(self, now: Stamp) -> bool:
         """Live events first; the backlog gets the room they leave, at its own rate."""
         if now.seconds >= self._retry_at:
             # What was tried and is still unsent was refused: all of it is backlog now, and the cursor starts again before it.
             self._retry_at, self._watermark, self._backlog = float("inf"), self._live, 0
-        room = self._settings.inflight - len(self._flying)
+        room = self._link.room
         live = self._outbox.next(room, after=self._live) if room > 0 else ()
         for row in live:
             self._live = row.sequence
@@ -259,7 +254,7 @@ class Publisher:
     def _send_lasts(self, now: Stamp, *, idle: bool) -> bool:
         if not self._finals or not (idle or now.seconds - self._last_at >= LAST_EVERY_S):
             return False
-        self._send_state(self._finals.values())
+        self._asked.extend(self._finals.values())
         self._finals.clear()
         self._last_at = now.seconds
         return True

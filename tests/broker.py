@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,16 +41,38 @@ class Authority:
         ca = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "ca.key", "-out", "ca.pem")
         _run("openssl", "req", "-x509", *ca, "-days", "30", "-subj", f"/CN={name}", folder=folder)
 
-    def issue(self, name: str, days: int = 30) -> tuple[Path, Path]:
-        """The certificate and key files for a common name; a negative number of days makes one that has expired."""
-        key, request, certificate = (self.folder / f"{name}.{ending}" for ending in ("key", "csr", "pem"))
+    def issue(self, name: str, starts: int = 0, ends: int = 30) -> tuple[Path, Path]:
+        """The certificate and key files for a common name, valid between two days counted from today."""
+        key, request, certificate, settings = (self.folder / f"{name}.{ending}" for ending in ("key", "csr", "pem", "cnf"))
         new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", request)
         _run("openssl", "req", *new, "-subj", f"/CN={name}", folder=self.folder)
-        names = self.folder / f"{name}.ext"
-        names.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", names, "-days", str(days))
-        _run("openssl", "x509", "-req", "-in", request, "-out", certificate, *signed, folder=self.folder)
+        (self.folder / "index").write_text("")
+        settings.write_text(_CA)
+        between = [f"{datetime.now(UTC) + timedelta(days, -60):%Y%m%d%H%M%SZ}" for days in (starts, ends)]
+        dates = ("-startdate", between[0], "-enddate", between[1])
+        _run("openssl", "ca", "-batch", "-notext", "-config", settings, *dates, "-in", request, "-out", certificate, folder=self.folder)
         return certificate, key
+
+
+# The `ca` command alone lets a certificate begin on a given day.
+_CA = """
+[ca]
+default_ca = this
+[this]
+certificate = ca.pem
+private_key = ca.key
+database = index
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+x509_extensions = names
+unique_subject = no
+[any]
+commonName = supplied
+[names]
+subjectAltName = IP:127.0.0.1,DNS:localhost
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +82,7 @@ class Rules:
     login: tuple[str, str] | None = None
     acl: str = ""
     tls: Authority | None = None
+    certificate: tuple[Path, Path] | None = None  # the broker's own; by default one of the authority
     client_certificate: bool = False
     extra: str = ""  # further lines of mosquitto.conf
 
@@ -140,7 +164,7 @@ class Broker:
             (self.folder / "acl").write_text(rules.acl)
             lines.append(f"acl_file {self.folder / 'acl'}")
         if rules.tls:
-            certificate, key = rules.tls.issue("broker")
+            certificate, key = rules.certificate or rules.tls.issue("broker")
             lines += [f"cafile {rules.tls.file}", f"certfile {certificate}", f"keyfile {key}"]
             lines.append(f"require_certificate {str(rules.client_certificate).lower()}")
         return "\n".join([*lines, rules.extra, ""])

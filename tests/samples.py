@@ -1,9 +1,10 @@
 """Records of one vehicle for tests that only care that there is one."""
 
-from dataclasses import replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 
-from agent.domain import Box, Candidate, Capture, Decision, EncodedImage, Quality, Reading, Stamp, Vin
-from agent.events import Facts
+from agent.domain import Box, Candidate, Capture, Decision, EncodedImage, Event, Quality, Reading, Stamp, Vin
+from agent.events import Facts, final
 
 FACTS = Facts(site="hamburg", agent="gate-3-pi", version="1.4.0", config="9f3ab2")
 TAKEN = Stamp(1_773_468_729_482, 88_123_441, "7b0c1c1e-0000-4000-8000-000000000001", "synced")
@@ -27,3 +28,49 @@ UNREAD = Decision("unread", None, "glare", 0.0, (), "1HG M8", (), 0)
 def capture(read_id: str, gate: str = "north-in") -> Capture:
     """A vehicle of its own, alike in all but its id and gate."""
     return replace(CAPTURE, read_id=read_id, gate=gate, images=(replace(IMAGE, read_id=read_id),))
+
+
+def event(count: int, gate: str = "north-in", decision: Decision = ACCEPTED) -> Event:
+    """The final event of one of many vehicles."""
+    return final(capture(f"{READ_ID[:20]}{count:06d}", gate), decision, READINGS, facts=FACTS, now=NOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An unsent event as the outbox hands it out."""
+
+    sequence: int
+    event: Event
+    put_ms: int
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class MemoryOutbox:
+    """An outbox without a disk, for tests of the sending alone; `commits` counts how often rows were marked."""
+
+    rows: dict[int, Row] = field(default_factory=dict)
+    newest: int = 0
+    commits: int = 0
+
+    def put(self, event: Event) -> int:
+        self.newest += 1
+        self.rows[self.newest] = Row(self.newest, event, NOW.utc_ms)
+        return self.newest
+
+    def next(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> list[Row]:
+        found = []
+        for row in self.rows.values():
+            if row.sequence > after and row.sequence not in exclude:
+                found.append(row)
+                if len(found) >= limit:
+                    break
+        return found
+
+    def sent(self, sequences: Iterable[int], now_ms: int) -> None:
+        self.commits += 1
+        for sequence in sequences:
+            del self.rows[sequence]
+
+    def last_sequence(self) -> int:
+        return self.newest
