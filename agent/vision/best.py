@@ -1,0 +1,175 @@
+"""From plates over time to one vehicle: where a pass begins and ends, and which pictures of it are kept."""
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.domain import Box, Frame, Pixels, Plate, Quality, Stamp
+from agent.vision.plate import rectify
+from agent.vision.sharpness import glare
+
+if TYPE_CHECKING:
+    from agent import config
+
+_USABLE = 0.3  # score from which a plate counts at all: below it, text on walls and clothes keeps a gate busy
+_SURE = 0.6  # score that at least one plate of a pass must reach
+_ALONE = 0.85  # score that a plate seen in one frame only must reach: noise rarely looks like a VIN twice in the same place
+_CUT_OFF = 0.3  # worth of a plate that touches the edge of the frame: part of it is probably outside
+_APART_S = 0.2  # pictures closer than this show the same blur …
+_CROWDED = 0.7  # … and count this much beside a better one
+_REACH, _REACH_PER_S = 2.0, 8.0  # plate widths a plate may have moved between frames: 3 m/s at 8 frames a second is 1.5
+
+
+# eq=False: comparing pixels is never what a caller means by `==`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """An upright crop of a plate, BGR or grey, with the text line's place in it."""
+
+    taken_at: Stamp
+    pixels: Pixels
+    line: Box
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinishedPass:
+    """One vehicle that was seen: `pictures` best first, at least one; `frames_seen` counts the frames that showed its plate."""
+
+    began_at: Stamp
+    frames_seen: int
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a plate was last seen; a vehicle may show several lines, each of them a place."""
+
+    plate: Plate
+    seen_s: float
+    missed: int = 0
+
+    def near(self, plate: Plate, now_s: float) -> bool:
+        """True where this plate may be the same one, moved: the farther, the longer it was out of sight, at most for a second."""
+        apart = math.dist(self.plate.box.center, plate.box.center)
+        return apart <= self.plate.box.width * (_REACH + _REACH_PER_S * min(now_s - self.seen_s, 1.0))
+
+
+@dataclass(slots=True)
+class _Pass:
+    """A vehicle in view: first collecting pictures, then, once committed, only watched until it has gone."""
+
+    began_at: Stamp
+    places: list[_Place] = field(default_factory=list)
+    kept: list[tuple[float, Picture]] = field(default_factory=list)
+    frames_seen: int = 0
+    best_score: float = 0.0
+    committed: bool = False
+
+    def see(self, plate: Plate, now_s: float) -> None:
+        """Note where the plate is, in place of where it was."""
+        self.places = [place for place in self.places if place.seen_s == now_s or not place.near(plate, now_s)]
+        self.places.append(_Place(plate, now_s))
+
+    def forget(self, now_s: float, gap_s: float) -> None:
+        """Drop the places that are empty: for `gap_s` and two frames at least, so that a slow machine does not split a pass."""
+        for place in self.places:
+            place.missed += place.seen_s != now_s
+        self.places = [place for place in self.places if place.missed < 2 or now_s - place.seen_s < gap_s]
+
+    def keep(self, worth: float, picture: Picture, most: int) -> None:
+        """Add a picture; of too many the least goes, where pictures of the same moment count less beside a better one."""
+        self.kept.append((worth, picture))
+        self.kept.sort(key=lambda each: -each[0])
+        if len(self.kept) > most:
+            values = [worth * self._freshness(index) for index, (worth, _) in enumerate(self.kept)]
+            self.kept.pop(values.index(min(values)))
+
+    def _freshness(self, index: int) -> float:
+        moment = self.kept[index][1].taken_at.seconds
+        crowded = any(abs(better.taken_at.seconds - moment) < _APART_S for _, better in self.kept[:index])
+        return _CROWDED if crowded else 1.0
+
+    @property
+    def convincing(self) -> bool:
+        return self.best_score >= (_SURE if self.frames_seen > 1 else _ALONE)
+
+    def finished(self) -> FinishedPass:
+        return FinishedPass(self.began_at, self.frames_seen, tuple(picture for _, picture in self.kept))
+
+
+class Passes:
+    """Offered every frame that was searched, also those without a plate; answers with the vehicles whose pictures are complete.
+
+    One vehicle collects pictures at a time: all plates that belong to no committed pass are its. A vehicle that stands longer
+    than `longest_s` is committed then, once, and its plates are ignored until they have gone, so it is never two passes; a sign in
+    the view of the camera costs one pass and no vehicle.
+    """
+
+    def __init__(self, settings: "config.Vision") -> None:
+        self._settings = settings
+        self._passes: list[_Pass] = []
+
+    @property
+    def busy(self) -> bool:
+        """True while a pass collects pictures: then every frame has to be searched and offered."""
+        return any(not each.committed for each in self._passes)
+
+    def offer(self, frame: Frame, plates: list[Plate]) -> list[FinishedPass]:
+        now_s = frame.taken_at.seconds
+        fresh = [plate for plate in plates if plate.score >= _USABLE and not self._known(plate, now_s)]
+        if fresh:
+            self._collect(frame, fresh)
+        for each in self._passes:
+            each.forget(now_s, self._settings.gap_s)
+        return self._finish(now_s)
+
+    def flush(self) -> list[FinishedPass]:
+        """The pass that was under way, for a stop; nothing is remembered afterwards."""
+        left = [each.finished() for each in self._passes if not each.committed and each.convincing]
+        self._passes = []
+        return left
+
+    def _known(self, plate: Plate, now_s: float) -> bool:
+        """True where the plate belongs to a vehicle that was committed and still stands there."""
+        for each in self._passes:
+            if each.committed and any(place.near(plate, now_s) for place in each.places):
+                each.see(plate, now_s)
+                return True
+        return False
+
+    def _collect(self, frame: Frame, plates: list[Plate]) -> None:
+        active = next((each for each in self._passes if not each.committed), None)
+        if active is None:
+            active = _Pass(frame.taken_at)
+            self._passes.append(active)
+        for plate in plates:
+            active.see(plate, frame.taken_at.seconds)
+        active.frames_seen += 1
+        active.best_score = max(active.best_score, max(plate.score for plate in plates))
+        best = max(plates, key=lambda plate: worth(plate, frame.size))
+        active.keep(worth(best, frame.size), self._picture(frame, best), self._settings.pictures)
+
+    def _picture(self, frame: Frame, plate: Plate) -> Picture:
+        pixels, line = rectify(frame.pixels, plate, self._settings.margin_x, self._settings.margin_y)
+        inside, _ = rectify(frame.pixels, plate, 0.0, 0.0)
+        size = round(plate.box.width), round(plate.box.height)
+        return Picture(frame.taken_at, pixels, line, Quality(plate.sharpness, size, glare(inside), frame.exposure_ms))
+
+    def _finish(self, now_s: float) -> list[FinishedPass]:
+        """What is complete now: gone, or standing for too long. Passes that never convinced end without a word."""
+        finished = []
+        for each in self._passes:
+            overdue = now_s - each.began_at.seconds >= self._settings.longest_s
+            if not each.committed and (overdue or not each.places):
+                each.committed = True
+                if each.convincing:
+                    finished.append(each.finished())
+        self._passes = [each for each in self._passes if each.places]
+        return finished
+
+
+def worth(plate: Plate, frame_size: tuple[int, int]) -> float:
+    """What a picture of this plate is worth beside others of the same pass: sure, sharp and complete."""
+    xs, ys = zip(*plate.corners(), strict=True)
+    inside = min(xs) > 1 and min(ys) > 1 and max(xs) < frame_size[0] - 1 and max(ys) < frame_size[1] - 1
+    return plate.score * plate.sharpness * (1.0 if inside else _CUT_OFF)
