@@ -138,6 +138,11 @@ class Broker:
         (self.folder / "mosquitto.conf").write_text(self._configuration())
         self._signal(signal.SIGHUP)
 
+    def add_login(self, user: str, password: str) -> None:
+        """Let one more user in, beside the one of the rules."""
+        _run("mosquitto_passwd", "-b", "logins", user, password, folder=self.folder)
+        self._signal(signal.SIGHUP)
+
     def log(self) -> str:
         return (self.folder / "mosquitto.log").read_text("utf-8", "replace")
 
@@ -158,7 +163,8 @@ class Broker:
         if os.geteuid() == 0:
             lines.append("user root")  # else mosquitto becomes a user who may not look into the folder
         if rules.login:
-            _run("mosquitto_passwd", "-c", "-b", "logins", *rules.login, folder=self.folder)
+            (self.folder / "logins").touch(0o600)
+            _run("mosquitto_passwd", "-b", "logins", *rules.login, folder=self.folder)
             lines.append(f"password_file {self.folder / 'logins'}")
         if rules.acl:
             (self.folder / "acl").write_text(rules.acl)
@@ -251,9 +257,16 @@ class Subscriber:
         return self.collect(topic)
 
     def wait_subscribed(self, seconds: float = 10.0) -> None:
+        """Until messages arrive here; after a restart of the broker first `wait_lost`."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._subscribed, seconds):
                 raise AssertionError(f"no subscription within {seconds} s")
+
+    def wait_lost(self, seconds: float = 10.0) -> None:
+        """Until the end of the broker has been noticed."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._subscribed, seconds):
+                raise AssertionError(f"still connected after {seconds} s")
 
     def _on_connect(self, client: Client, data: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if not reason.is_failure:
@@ -267,6 +280,7 @@ class Subscriber:
     def _on_disconnect(self, client: Client, data: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         with self._changed:
             self._subscribed = False
+            self._changed.notify_all()
 
     def _on_message(self, client: Client, data: Any, message: MQTTMessage) -> None:
         named = dict(getattr(message.properties, "UserProperty", []))
