@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import vininfo
 
-from agent import config
 from agent.domain import Candidate, CheckDigit, Decision, Reading, Reason, Vin
 from agent.errors import Rejected
 from agent.vin_text import ALPHABET, LENGTH, Spelling, candidates_in
+
+if TYPE_CHECKING:
+    from agent import config
 
 # 49 CFR 565.15 (c): what each character counts, and how heavily each position weighs; position 9 is the check digit itself.
 _VALUES = dict(zip(ALPHABET, map(int, "012345678912345678123457923456789"), strict=True))
@@ -103,7 +106,7 @@ class _Ballot:
 _Votes = tuple[dict[str, float], ...]
 
 
-def judge(readings: Sequence[Reading], settings: config.Reading) -> Decision:
+def judge(readings: Sequence[Reading], settings: "config.Reading") -> Decision:
     """What the readings of one pass, of one or more pictures and providers, add up to."""
     ballots = [ballot for reading in readings for ballot in _ballots(reading)]
     if not ballots:
@@ -185,7 +188,7 @@ def _confidence(ballots: Sequence[_Ballot], votes: _Votes, at: int, char: str) -
     return belief * _share(votes[at], char)
 
 
-def _objection(vin: Vin, chars: Sequence[float], behind: Sequence[_Ballot], votes: _Votes, settings: config.Reading) -> Reason | None:
+def _objection(vin: Vin, chars: Sequence[float], behind: Sequence[_Ballot], votes: _Votes, settings: "config.Reading") -> Reason | None:
     """Why a person should look at it, or None."""
     if vin.check_digit == "fail":
         return "check_digit"
@@ -196,7 +199,7 @@ def _objection(vin: Vin, chars: Sequence[float], behind: Sequence[_Ballot], vote
     return None if _is_sure(vin, min(chars), behind, settings) else "blurred"
 
 
-def _is_sure(vin: Vin, lowest: float, behind: Sequence[_Ballot], settings: config.Reading) -> bool:
+def _is_sure(vin: Vin, lowest: float, behind: Sequence[_Ballot], settings: "config.Reading") -> bool:
     """Enough evidence to publish; confidence alone, the check digit on top, or a second picture or reader that agrees."""
     reasonable = (settings.accept_alone + settings.accept_checked) / 2
     told = [ballot for ballot in behind if ballot.spelling.confidence is not None]

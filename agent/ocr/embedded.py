@@ -1,0 +1,174 @@
+"""The reader on the device: PP-OCR models from the rapidocr package, run by onnxruntime; nothing is ever downloaded."""
+
+import importlib.util
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+
+from agent import config
+from agent.domain import Bounds, Box, EncodedImage, Pixels, Reading
+from agent.errors import NeedsOperator, Rejected, RetryLater
+from agent.ocr.textline import Columns, Floats, Line, strips, tensor
+from agent.ocr.textmap import Region, detector_input, regions, rows, upright
+from agent.vin_text import Spelling, candidates_in
+
+_INSTALL = "pip install 'vin-capture-agent[embedded]'"
+_SURE = 0.95  # no other cut can add anything
+_WEAK = 0.5  # below this the line may not be where the picture says
+
+
+class Embedded:
+    """Reads the text line of a picture, or the whole picture where no VIN stands on that line."""
+
+    name = "embedded"
+    bounds = Bounds()
+    price = 0.0
+    metered = False
+
+    def __init__(self, settings: config.Reading) -> None:
+        self._threads = settings.threads
+        self._models: _Models | None = None
+
+    def __enter__(self) -> Self:
+        self._models = _Models(self._threads)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._models = None
+
+    def read(self, image: EncodedImage) -> Reading:
+        """The text and one confidence per character; raises `Rejected` where the bytes are no picture."""
+        started = time.monotonic()
+        line = self.read_line(_decoded(image), image.line)
+        latency_ms = round((time.monotonic() - started) * 1000)
+        return Reading(line.text, line.confidence, self.name, image.number, None, latency_ms)
+
+    def read_line(self, pixels: Pixels, line: Box) -> Line:
+        """The text of the line in a BGR picture, or of the whole picture, best VIN first, where that shows a surer one."""
+        first = self._best(strips(pixels, line))
+        if _surety(first) >= _WEAK:
+            return first
+        whole = self._read_whole(pixels)
+        return whole if whole.text and _surety(whole) >= _surety(first) else first
+
+    def locate(self, pixels: Pixels) -> list[Region]:
+        """Every line of text in a BGR picture, long ones first."""
+        text = self._run.detect(detector_input(pixels))
+        return regions(text, (pixels.shape[1], pixels.shape[0]))
+
+    @property
+    def _run(self) -> "_Models":
+        if self._models is None:
+            raise RuntimeError("the embedded reader is used outside its with block")
+        return self._models
+
+    def _best(self, cuts: Iterable[Pixels]) -> Line:
+        """The surest of several cuts of one line."""
+        best = Line("", ())
+        for cut in cuts:
+            line = self._run.recognise(tensor(cut))
+            if _rank(line) > _rank(best):
+                best = line
+            if _surety(best) >= _SURE:
+                break
+        return best
+
+    def _read_whole(self, pixels: Pixels) -> Line:
+        lines = [self._read_row(pixels, row) for row in rows(self.locate(pixels))]
+        return _joined(sorted((line for line in lines if line.text), key=_rank, reverse=True), "\n")
+
+    def _read_row(self, pixels: Pixels, row: list[Region]) -> Line:
+        return _joined([self._best(strips(*upright(pixels, region))) for region in row], " ")
+
+
+def _joined(lines: list[Line], between: str) -> Line:
+    """One line of several, with confidence 1 for what was put between them."""
+    text = between.join(line.text for line in lines)
+    confidence: list[float] = []
+    for line in lines:
+        confidence += [1.0] * bool(confidence) + list(line.confidence)
+    return Line(text, tuple(confidence))
+
+
+def _surety(line: Line) -> float:
+    """The lowest confidence in the best VIN of the line, 0 where there is none."""
+    spellings: list[Spelling] = candidates_in(line.text, line.confidence)
+    return (spellings[0].lowest or 0.0) if spellings else 0.0
+
+
+def _rank(line: Line) -> tuple[float, float]:
+    return _surety(line), sum(line.confidence)
+
+
+def _decoded(image: EncodedImage) -> Pixels:
+    """(height, width, 3) BGR."""
+    pixels = cv2.imdecode(np.frombuffer(image.jpeg, np.uint8), cv2.IMREAD_COLOR) if image.jpeg else None
+    if pixels is None:
+        raise Rejected(f"picture {image.number} of {image.read_id}: {len(image.jpeg)} bytes that are no JPEG; nothing can read it")
+    return pixels.astype(np.uint8, copy=False)
+
+
+class _Models:
+    """The two sessions and the recogniser's alphabet."""
+
+    def __init__(self, threads: int) -> None:
+        try:
+            import onnxruntime  # optional: only where the device reads itself
+        except ImportError as exc:
+            raise NeedsOperator(f"the embedded reader needs onnxruntime ({exc}); install it with {_INSTALL}") from exc
+        state = onnxruntime.capi.onnxruntime_pybind11_state
+        self._failures = (state.RuntimeException, state.Fail, state.InvalidArgument)
+        broken = (*self._failures, state.InvalidProtobuf, state.InvalidGraph, state.NoSuchFile, state.NotImplemented)
+        options = _options(onnxruntime, threads)
+        try:
+            self._recogniser = onnxruntime.InferenceSession(_model("rec"), options, providers=["CPUExecutionProvider"])
+            self._detector = onnxruntime.InferenceSession(_model("det"), options, providers=["CPUExecutionProvider"])
+        except broken as exc:
+            raise NeedsOperator(f"the models of the embedded reader cannot be loaded ({exc}); install them again with {_INSTALL}") from exc
+        self._columns = _alphabet(self._recogniser)
+
+    def recognise(self, strip: Floats) -> Line:
+        return self._columns.decode(self._answer(self._recogniser, strip)[0])
+
+    def detect(self, picture: Floats) -> Floats:
+        """(height, width) values in 0…1: how much each pixel is text."""
+        return np.asarray(self._answer(self._detector, picture)[0, 0], np.float32)
+
+    def _answer(self, session: Any, values: Floats) -> Floats:
+        try:
+            answer: Floats = session.run(None, {session.get_inputs()[0].name: values})[0]
+        except self._failures as exc:
+            raise RetryLater(f"the embedded reader could not run its model ({exc}), most likely for want of memory") from exc
+        return answer
+
+
+def _options(runtime: Any, threads: int) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.enable_cpu_mem_arena = False  # the arena keeps the memory of the largest picture for ever
+    options.log_severity_level = 3
+    return options
+
+
+def _alphabet(session: Any) -> Columns:
+    characters = session.get_modelmeta().custom_metadata_map.get("character", "").splitlines()
+    columns = Columns(characters)
+    if session.get_outputs()[0].shape[-1] != columns.count:
+        raise NeedsOperator(f"the recogniser's model lists {len(characters)} characters, which its outputs do not match; {_INSTALL}")
+    return columns
+
+
+def _model(kind: str) -> str:
+    """The newest packaged model of a kind (`rec`, `det`); the package itself is not imported: it brings what is not needed here."""
+    package = importlib.util.find_spec("rapidocr")
+    places = (package.submodule_search_locations if package else None) or []
+    files = [file for place in places for file in Path(place, "models").glob(f"*{kind}*.onnx")]
+    if not files:
+        raise NeedsOperator(f"the embedded reader finds no {kind} model of the rapidocr package; install it with {_INSTALL}")
+    return str(max(files, key=lambda file: ([int(number) for number in re.findall(r"v(\d+)", file.name)], file.name)))
