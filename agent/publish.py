@@ -40,7 +40,10 @@ class Outbox(Protocol):
     def next(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> Sequence[Row]:
         """Up to `limit` unsent rows with a sequence above `after` and none of `exclude`, oldest first."""
 
-    def sent(self, sequences: Iterable[int], now_ms: int) -> None:
+    def tried(self, sequences: Sequence[int]) -> None:
+        """Count a sending, for the `attempts` of rows handed out later."""
+
+    def sent(self, sequences: Sequence[int], now_ms: int) -> None:
         """Mark rows as acknowledged, all in one commit."""
 
     def last_sequence(self) -> int:
@@ -49,12 +52,14 @@ class Outbox(Protocol):
 
 @dataclass(slots=True)
 class Tally:
-    """What outlives a connection: counters, how often unanswered rows were sent, the newest `last` of each topic."""
+    """What outlives a connection: counters, and the number of the newest `last` told on each topic.
+
+    After a start, give `last` the number before each gate's newest final: no older event may replace what the broker keeps.
+    """
 
     connections: int = 0
     published: int = 0
     acknowledged: int = 0
-    attempts: dict[int, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
 
 
@@ -108,7 +113,7 @@ class Publisher:
         self._others: dict[int, str] = {}  # token → topic of what no row stands for
         self._asked: deque[Message] = deque(state())
         self._finals: dict[str, Message] = {}
-        self._last_at = now.seconds
+        self._last_at = float("-inf")
         self._complained: set[tuple[str, str]] = set()
         self._retry_at, self._retry_s = float("inf"), REFUSED_WAIT_S
         # Rows up to the watermark are backlog. Each cursor stands behind the rows already tried over this connection.
@@ -124,10 +129,11 @@ class Publisher:
         self._link.check()
         if self._link.oldest_in_flight_s() > SILENT_S:
             raise RetryLater(f"the broker at {self._link.where} has acknowledged nothing for {SILENT_S:.0f} s")
+        if self._finals and now.seconds - self._last_at >= LAST_EVERY_S:
+            self._last_at = now.seconds
+            self._ask_for_lasts()
         asked = self._send_asked()
-        sent = self._send_rows(now)
-        kept = self._send_lasts(now, idle=not sent)
-        if settled or asked or sent or kept:
+        if self._send_rows(now) or asked or settled:
             return True
         self._link.wait(IDLE_S)
         return False
@@ -143,6 +149,7 @@ class Publisher:
         A goodbye in order keeps the broker from publishing the will, so the agent says itself that it is gone.
         """
         end = clock().seconds + seconds
+        self._ask_for_lasts()
         self._asked.append(stopping)
         settled = self._settle_until(end - seconds / 4, clock)
         self._asked.append(offline)
@@ -178,8 +185,6 @@ class Publisher:
             elif flying:
                 done.append(flying)
             self._others.pop(token, None)
-            if flying:
-                self._tally.attempts.pop(flying.row.sequence, None)
         self._tally.acknowledged += sum(refusal is None for _, refusal in answers)
         if done:
             self._outbox.sent([each.row.sequence for each in done], now.utc_ms)
@@ -198,11 +203,12 @@ class Publisher:
             )
 
     def _send_asked(self) -> bool:
-        asked = bool(self._asked)
+        sent = False
         while self._asked and self._link.room > 0:
             message = self._asked.popleft()
             self._others[self._publish(message)] = message.topic
-        return asked
+            sent = True
+        return sent
 
     def _send_rows(self, now: Stamp) -> bool:
         """Live events first; the backlog gets the room they leave, at its own rate."""
@@ -218,6 +224,7 @@ class Publisher:
         for row in backlog:
             self._backlog = row.sequence
             self._send(row, now, replay=True)
+        self._outbox.tried([row.sequence for row in (*live, *backlog)])
         self._bucket.take(len(backlog))
         return bool(live or backlog)
 
@@ -232,11 +239,10 @@ class Publisher:
         return rows
 
     def _send(self, row: Row, now: Stamp, *, replay: bool) -> None:
-        attempt = max(row.attempts, self._tally.attempts.get(row.sequence, 0)) + 1
-        payload = delivered(row.event.payload, row.sequence, replay=replay, attempt=attempt, queued_ms=_queued_ms(row, now))
+        attempt, queued_ms = row.attempts + 1, _queued_ms(row, now)
+        payload = delivered(row.event.payload, row.sequence, replay=replay, attempt=attempt, queued_ms=queued_ms)
         token = self._publish(event_message(self._topics.event(row.event), payload))
         self._flying[token] = Flying(row, payload)
-        self._tally.attempts[row.sequence] = attempt
 
     def _publish(self, message: Message) -> int:
         token = self._link.publish(message)
@@ -251,17 +257,13 @@ class Publisher:
                 self._tally.last[topic] = sequence
                 self._finals[topic] = event_message(topic, last(each.payload), retain=True)
 
-    def _send_lasts(self, now: Stamp, *, idle: bool) -> bool:
-        if not self._finals or not (idle or now.seconds - self._last_at >= LAST_EVERY_S):
-            return False
+    def _ask_for_lasts(self) -> None:
         self._asked.extend(self._finals.values())
         self._finals.clear()
-        self._last_at = now.seconds
-        return True
 
 
 def _queued_ms(row: Row, now: Stamp) -> int:
     """Milliseconds since capture, by monotonic time within one boot, else since the commit by the clock."""
-    taken: Payload = row.event.payload["data"]["clock"]
-    within = taken["boot_id"] == now.boot_id
+    taken: Payload = row.event.payload["data"].get("clock", {})
+    within = taken.get("boot_id") == now.boot_id
     return max(0, now.monotonic_ms - int(taken["monotonic_ms"]) if within else now.utc_ms - row.put_ms)

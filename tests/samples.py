@@ -1,6 +1,7 @@
 """Records of one vehicle for tests that only care that there is one."""
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.domain import Box, Candidate, Capture, Decision, EncodedImage, Event, Quality, Reading, Stamp, Vin
@@ -52,6 +53,7 @@ class MemoryOutbox:
     rows: dict[int, Row] = field(default_factory=dict)
     newest: int = 0
     commits: int = 0
+    tries: Counter[int] = field(default_factory=Counter)
 
     def put(self, event: Event) -> int:
         self.newest += 1
@@ -62,12 +64,15 @@ class MemoryOutbox:
         found = []
         for row in self.rows.values():
             if row.sequence > after and row.sequence not in exclude:
-                found.append(row)
+                found.append(replace(row, attempts=self.tries[row.sequence]))
                 if len(found) >= limit:
                     break
         return found
 
-    def sent(self, sequences: Iterable[int], now_ms: int) -> None:
+    def tried(self, sequences: Sequence[int]) -> None:
+        self.tries.update(sequences)
+
+    def sent(self, sequences: Sequence[int], now_ms: int) -> None:
         self.commits += 1
         for sequence in sequences:
             del self.rows[sequence]
