@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from agent import config
-from agent.domain import Box, EncodedImage, Pixels, Quality, Stamp
+from agent.domain import Box, EncodedImage, Pixels, Plate, Quality, Stamp
 from agent.errors import NeedsOperator, Rejected
 from agent.ocr.embedded import Embedded
 from agent.ocr.textline import Columns, Floats, level, slope, strips, tensor
-from agent.ocr.textmap import Region, detector_input, regions, rows, upright
+from agent.ocr.textmap import detector_input, lines, rows
 from agent.vin_text import ALPHABET, candidates_in
 
 AMERICAN, GERMAN = "1M8GDM9AXKP042788", "WVWZZZ9NZ6Y195541"
@@ -134,6 +134,8 @@ def test_the_detector_finds_the_line_where_it_is(reader: Embedded) -> None:
     pixels, line = plate(GERMAN)
     found = reader.locate(pixels)[0]
     assert abs(found.angle) < 1
+    assert found.sharpness > 0
+    assert found.sharpness > reader.locate(cv2.GaussianBlur(pixels, (0, 0), 3).astype(np.uint8))[0].sharpness
     assert found.box.x <= line.x + 4
     assert found.box.x + found.box.width >= line.x + line.width - 4
     assert line.height * 0.8 < found.box.height < line.height * 2
@@ -253,7 +255,7 @@ def test_the_detector_gets_multiples_of_thirty_two_at_most_six_hundred_and_forty
 def test_a_tilted_core_in_the_map_becomes_a_tilted_box() -> None:
     drawn = np.zeros((200, 400), np.uint8)
     cv2.fillConvexPoly(drawn, cv2.boxPoints(((200, 100), (240, 12), 10)).astype(np.int32), 255)
-    (found,) = regions((drawn / 255).astype(np.float32), (800, 400))
+    (found,) = lines((drawn / 255).astype(np.float32), (800, 400))
     assert found.angle == pytest.approx(10, abs=1)
     assert found.box.center == pytest.approx((400, 200), abs=4)
     assert found.box.width > 480
@@ -264,19 +266,9 @@ def test_specks_and_faint_regions_are_no_lines() -> None:
     map_ = np.zeros((64, 64), np.float32)
     map_[10, 10] = 1.0
     map_[30:40, 5:60] = 0.4
-    assert regions(map_, (64, 64)) == []
-
-
-def test_a_turned_region_is_laid_flat() -> None:
-    pixels, line = plate(GERMAN)
-    turn = cv2.getRotationMatrix2D(line.center, -20, 1.0)
-    turned = cv2.warpAffine(pixels, turn, (640, 200), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
-    flat, box = upright(turned, Region(line, 20.0, 1.0))
-    middle = flat[round(box.y) : round(box.y + box.height), round(box.x) : round(box.x + box.width)]
-    straight = pixels[round(line.y) : round(line.y + line.height), round(line.x) : round(line.x + line.width)]
-    assert np.corrcoef(middle.ravel(), straight[: middle.shape[0], : middle.shape[1]].ravel())[0, 1] > 0.9
+    assert lines(map_, (64, 64)) == []
 
 
 def test_groups_beside_each_other_are_one_row_and_lines_below_are_not() -> None:
-    one, two, below = (Region(Box(x, y, 100, 20), 0.0, 0.9) for x, y in ((150, 12), (20, 10), (30, 50)))
+    one, two, below = (Plate(Box(x, y, 100, 20), 0.0, 0.9, 0.0) for x, y in ((150, 12), (20, 10), (30, 50)))
     assert rows([one, two, below]) == [[two, one], [below]]

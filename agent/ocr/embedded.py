@@ -4,6 +4,7 @@ import importlib.util
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,11 +13,13 @@ import cv2
 import numpy as np
 
 from agent import config
-from agent.domain import Bounds, Box, EncodedImage, Pixels, Reading
+from agent.domain import Bounds, Box, EncodedImage, Pixels, Plate, Reading
 from agent.errors import NeedsOperator, Rejected, RetryLater
 from agent.ocr.textline import Columns, Floats, Line, strips, tensor
-from agent.ocr.textmap import Region, detector_input, regions, rows, upright
+from agent.ocr.textmap import detector_input, lines, rows
 from agent.vin_text import Spelling, candidates_in
+from agent.vision import sharpness
+from agent.vision.plate import rectify
 
 _INSTALL = "pip install 'vin-capture-agent[embedded]'"
 _SURE = 0.95  # no other cut can add anything
@@ -57,10 +60,14 @@ class Embedded:
         whole = self._read_whole(pixels)
         return whole if whole.text and _surety(whole) >= _surety(first) else first
 
-    def locate(self, pixels: Pixels) -> list[Region]:
-        """Every line of text in a BGR picture, long ones first."""
+    def locate(self, pixels: Pixels) -> list[Plate]:
+        """Every line of text in a BGR picture, long ones first; `score` is how sure the detector is that it is text."""
+        found = self._lines(pixels)
+        return [replace(line, sharpness=sharpness.sharpness(rectify(pixels, line, 0.0, 0.0)[0])) for line in found]
+
+    def _lines(self, pixels: Pixels) -> list[Plate]:
         text = self._run.detect(detector_input(pixels))
-        return regions(text, (pixels.shape[1], pixels.shape[0]))
+        return lines(text, (pixels.shape[1], pixels.shape[0]))
 
     @property
     def _run(self) -> "_Models":
@@ -80,19 +87,20 @@ class Embedded:
         return best
 
     def _read_whole(self, pixels: Pixels) -> Line:
-        lines = [self._read_row(pixels, row) for row in rows(self.locate(pixels))]
-        return _joined(sorted((line for line in lines if line.text), key=_rank, reverse=True), "\n")
+        read = [self._read_row(pixels, row) for row in rows(self._lines(pixels))]
+        return _joined(sorted((line for line in read if line.text), key=_rank, reverse=True), "\n")
 
-    def _read_row(self, pixels: Pixels, row: list[Region]) -> Line:
-        return _joined([self._best(strips(*upright(pixels, region))) for region in row], " ")
+    def _read_row(self, pixels: Pixels, row: list[Plate]) -> Line:
+        # The cuts need some surroundings for their margins.
+        return _joined([self._best(strips(*rectify(pixels, group, 0.5, 0.5))) for group in row], " ")
 
 
-def _joined(lines: list[Line], between: str) -> Line:
+def _joined(parts: list[Line], between: str) -> Line:
     """One line of several, with confidence 1 for what was put between them."""
-    text = between.join(line.text for line in lines)
+    text = between.join(part.text for part in parts)
     confidence: list[float] = []
-    for line in lines:
-        confidence += [1.0] * bool(confidence) + list(line.confidence)
+    for part in parts:
+        confidence += [1.0] * bool(confidence) + list(part.confidence)
     return Line(text, tuple(confidence))
 
 
