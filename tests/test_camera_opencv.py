@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agent import config
-from agent.camera.opencv import LiveCamera, shown
+from agent.camera.opencv import LiveCamera, _Pump, shown
 from agent.clock import Clock
+from agent.domain import Pixels
 from agent.errors import NeedsOperator, RetryLater
 from tests.servers import CameraServer, Mood, refusing_port, until
 
@@ -96,6 +98,28 @@ def test_a_stream_that_breaks_is_noticed_within_the_time_out_and_stays_broken(mo
         assert time.monotonic() - server.sent_at < LIMIT_S + 1
         with ends_within(LIMIT_S + 1), pytest.raises(RetryLater):
             camera.read()
+
+
+class HeldBack:
+    """A capture as FFmpeg is after a stall: it lets go of a frame from before the stall when the time-out is over."""
+
+    def grab(self) -> bool:
+        time.sleep(0.2)
+        return True
+
+    def retrieve(self) -> tuple[bool, Pixels]:
+        return True, np.zeros((4, 4, 3), np.uint8)
+
+    def release(self) -> None: ...
+
+
+def test_a_frame_that_the_decoder_held_back_until_the_time_out_is_not_taken_for_a_new_one() -> None:
+    pump = _Pump(HeldBack(), "camera", timeout_s=0.1)  # type: ignore[arg-type]  # what the pump needs of a capture
+    with pytest.raises(RetryLater):
+        pump.newest()
+    time.sleep(0.2)
+    with pytest.raises(RetryLater, match="has stopped sending"):
+        pump.newest()
 
 
 def test_a_stalled_camera_can_be_closed_at_once() -> None:

@@ -46,7 +46,7 @@ class LiveCamera:
         """Raises `RetryLater` where nothing answers within `open_timeout_s`, `NeedsOperator` where the source cannot be one."""
         quiet()
         capture = _stream(self._settings) if "://" in self._settings.source else _device(self._settings)
-        self._pump = _Pump(capture, self._name)
+        self._pump = _Pump(capture, self._name, self._settings.read_timeout_s)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -59,7 +59,7 @@ class LiveCamera:
         if self._pump is None:
             raise RetryLater(f"{self._name} is not open")
         time.sleep(max(0.0, self._due - time.monotonic()))
-        taken_at, pixels = self._pump.newest(self._settings.read_timeout_s)
+        taken_at, pixels = self._pump.newest()
         period = 1 / self._settings.fps
         self._due = time.monotonic() + period
         self._pump.idle_until = self._due - period / 2
@@ -73,23 +73,24 @@ class _Pump:
     handled while the main thread sits in `read()`, which may be for the whole read time-out.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, name: str) -> None:
+    def __init__(self, capture: cv2.VideoCapture, name: str, timeout_s: float) -> None:
         self.idle_until = 0.0  # frames before this moment would be replaced before anyone asks: they are not decoded to BGR
-        self._capture, self._name = capture, name
+        self._capture, self._name, self._timeout_s = capture, name, timeout_s
         self._news = threading.Condition()
         self._latest: tuple[float, Pixels] | None = None
         self._running = True
         self._thread = threading.Thread(target=self._run, name="grab", daemon=True)
         self._thread.start()
 
-    def newest(self, timeout_s: float) -> tuple[float, Pixels]:
+    def newest(self) -> tuple[float, Pixels]:
+        """The last frame and the monotonic time of its grabbing, each one once."""
         with self._news:
-            self._news.wait_for(lambda: self._latest or not self._running, timeout_s)
+            self._news.wait_for(lambda: self._latest or not self._running, self._timeout_s)
             latest, self._latest, running = self._latest, None, self._running
         if latest:
             return latest
         if running:
-            raise RetryLater(f"{self._name} has sent no frame for {timeout_s:g} s; the camera or the way to it is stuck")
+            raise RetryLater(f"{self._name} sent no frame for {self._timeout_s:g} s; the camera or the way to it is stuck")
         raise RetryLater(f"{self._name} has stopped sending; the camera, its cable or the network has gone")
 
     def stop(self) -> None:
@@ -101,9 +102,7 @@ class _Pump:
 
     def _run(self) -> None:
         try:
-            # A dead capture answers False at once and for ever, still claiming to be open: the first False is the end.
-            while self._running and self._capture.grab():
-                taken_at = time.monotonic()
+            while self._running and (taken_at := self._grabbed_at()) is not None:
                 if taken_at >= self.idle_until:
                     self._keep(taken_at)
         except cv2.error as exc:
@@ -114,6 +113,14 @@ class _Pump:
             with self._news:
                 self._running = False
                 self._news.notify()
+
+    def _grabbed_at(self) -> float | None:
+        """When the next frame was grabbed; None at the end, which is the first failure: a dead capture fails at once, for ever."""
+        began = time.monotonic()
+        ok = self._capture.grab()
+        now = time.monotonic()
+        # After its time-out FFmpeg lets go of the frame the H.264 decoder had held back, as if it were new: that is the end, too.
+        return now if ok and now - began < self._timeout_s else None
 
     def _keep(self, taken_at: float) -> None:
         ok, pixels = self._capture.retrieve()
@@ -127,8 +134,8 @@ def _stream(settings: config.Camera) -> cv2.VideoCapture:
     name, seconds = shown(settings.source), settings.open_timeout_s
     if not settings.source.startswith(("rtsp://", "rtsps://", "http://", "https://")):
         raise NeedsOperator(f"{name}: camera.source must begin with rtsp://, http:// or https://, or be a device such as /dev/video0")
-    # Only when given together with the backend do the time-outs count (30 s otherwise). With more than one decoding thread a
-    # stalled stream hands out stale frames and takes three time-outs to be noticed.
+    # Only when given together with the backend do the time-outs count (30 s otherwise). Each further decoding thread holds back
+    # one more frame, which comes out late when the stream stalls.
     limits = [
         *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(seconds * 1000)),
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(settings.read_timeout_s * 1000)),
