@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PHOTOS ?=
 
-.PHONY: demo test lint bench accuracy clean
+.PHONY: demo test lint bench accuracy chaos clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
@@ -23,6 +23,9 @@ bench: $(VENV)/dev.done  ## what the idle gate, the store, the link and the proc
 
 accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR
 	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)"
+
+chaos: $(VENV)/dev.done  ## fifty times kill -9, with one line of figures
+	$(BIN)/python -m tests.chaos.kills 50
 
 clean:  ## forget everything that was built
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from agent import __version__, config
+from agent.domain import Vin
 from agent.errors import AgentError, BadConfig, Rejected
 
 OK, FAILED, USAGE, CONFIG = 0, 1, 2, 78
@@ -161,8 +162,25 @@ def _decode(options: argparse.Namespace) -> int:
             print(f"vin-agent: {wrong}", file=sys.stderr)
         return FAILED
     right = found.check_digit != "fail"
-    print(json.dumps({"vin": found.value, "valid": right, **asdict(found)}) if options.json else vin.describe(found))
+    print(json.dumps({"vin": found.value, "valid": right, **asdict(found)}) if options.json else _told(found))
     return OK if right else FAILED
+
+
+def _told(found: Vin) -> str:
+    """What a VIN says, for a person."""
+    verdicts = {
+        "pass": f"right ({found.value[8]})",
+        "fail": f"wrong: position 9 is {found.value[8]}, expected {found.expected_check_digit}",
+        "not_applicable": f"not used there (position 9 is {found.value[8]}, it would be {found.expected_check_digit})",
+    }
+    rows = {
+        "VIN": found.value,
+        "maker": f"{found.manufacturer or 'unknown'} ({found.value[:3]})",
+        "made in": ", ".join(filter(None, (found.country, found.region))) or "unknown",
+        "model year": " or ".join(map(str, found.years)) or "unknown",
+        "check digit": verdicts[found.check_digit],
+    }
+    return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
 
 
 def _version(_options: argparse.Namespace) -> int:

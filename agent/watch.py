@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import cv2
 from ulid import ULID
 
-from agent import config
+from agent import config, logs
 from agent.camera import Camera, open_camera
 from agent.clock import Clock
 from agent.domain import Bounds, Capture, EncodedImage, Frame
@@ -34,7 +34,7 @@ def main(job: Job, pipe: "Connection[FromChild, Ack]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A handler takes a note, the loop acts.
     signal.signal(signal.SIGTERM, lambda number, _frame: notes.append(number))
-    logging.basicConfig(level=job.log_level.upper(), format=f"{job.camera.name}: %(levelname)s %(message)s")
+    logs.to_stderr(job.log_level, job.camera.name)
     cv2.setNumThreads(1)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):
         _live(job, Outgoing(pipe), notes)
@@ -120,7 +120,7 @@ class Watch:
         self._looked += view.open
         for finished in self._passes.offer(frame, plates):
             self._commit(finished)
-        self._tell(view.reason, frame.taken_at.seconds)
+        self._tell(view.why, frame.taken_at.seconds)
 
     def finish(self) -> None:
         """At the end, a vehicle still in view counts with what was seen of it."""

@@ -1,0 +1,190 @@
+"""How the agent is: what its threads count, gathered into the retained messages the yard sees."""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from agent import config, state
+from agent.children import Children, View
+from agent.clock import Clock
+from agent.domain import Decision, Reason, Stamp
+from agent.events import Message
+from agent.identity import Identity
+from agent.ocr.budget import periods
+from agent.ocr.chain import Circuit
+from agent.store import Store
+
+_CAMERA: dict[str, state.CameraState] = {"ended": "disabled"}
+_LATE_S = 600.0  # events or captures that wait so long are worth a word
+
+
+@dataclass(slots=True)
+class Board:
+    """What the threads note while they work; each entry is written by one thread and read by any."""
+
+    started: Stamp
+    session: str
+    last_exit: state.LastExit
+    phase: state.Running = "online"
+    outcomes: Counter[str] = field(default_factory=Counter)
+    unread: Counter[Reason] = field(default_factory=Counter)
+    circuits: Mapping[str, Circuit] = field(default_factory=dict)
+    mqtt: Callable[[], state.MqttHealth] | None = None
+
+    def read(self, decision: Decision) -> None:
+        self.outcomes[decision.outcome] += 1
+        if decision.reason and decision.outcome == "unread":
+            self.unread[decision.reason] += 1
+
+
+class Reporter:
+    """Turns the board, the store and the cameras into messages: all of them at a connect, and later what has changed."""
+
+    def __init__(self, settings: config.Settings, identity: Identity, store: Store, children: Children, board: Board, clock: Clock) -> None:
+        self._settings, self._identity, self._store = settings, identity, store
+        self._children, self._board, self._clock = children, board, clock
+        self._told: dict[str, tuple[object, ...]] = {}
+        self._health_at = float("-inf")
+
+    def will(self) -> Message:
+        """What the broker says in our place when we are gone without a word."""
+        return self.status("offline")
+
+    def status(self, phase: state.Running | None = None) -> Message:
+        board = self._board
+        payload = state.status(
+            phase or board.phase,
+            boot_id=board.started.boot_id,
+            session=board.session,
+            version=self._identity.facts.version,
+            since=board.started,
+            last_exit=board.last_exit,
+        )
+        return state.retained(self._identity.topics.status, payload)
+
+    def everything(self) -> list[Message]:
+        """The whole retained state, in the order a subscriber should meet it: a broker may have forgotten all of it."""
+        self._told.clear()
+        self._health_at = float("-inf")
+        return [self.status(), self._info(), *self.changes()]
+
+    def changes(self) -> list[Message]:
+        """Cameras whose state is another than the one told last; health when it is due or its condition changed."""
+        now = self._clock.now()
+        cameras = [self._camera(view, now) for view in self._children.views() if self._is_news(view.name, (view.state, view.reason))]
+        due = now.seconds - self._health_at >= self._settings.health.every_s
+        reasons = self._reasons(now)
+        if not self._is_news("", reasons) and not due:
+            return cameras
+        self._health_at = now.seconds
+        return [*cameras, state.retained(self._identity.topics.health, state.health(self._health(now, reasons), now))]
+
+    def _is_news(self, name: str, what: tuple[object, ...]) -> bool:
+        if self._told.get(name) == what:
+            return False
+        self._told[name] = what
+        return True
+
+    def _info(self) -> Message:
+        cameras = [
+            state.CameraInfo(name=each.name, gate=each.gate, driver=each.driver, lane=each.lane or None, direction=each.direction or None)
+            for each in self._settings.camera
+        ]
+        payload = state.info(self._identity.facts, cameras, self._settings.reading.chain)
+        return state.retained(self._identity.topics.info, payload)
+
+    def _camera(self, view: View, now: Stamp) -> Message:
+        payload = state.camera_status(_state(view), now, reason=view.reason[:200] or None, frame_age_ms=_age_ms(view, now))
+        return state.retained(self._identity.topics.camera_status(view.name), payload)
+
+    def _reasons(self, now: Stamp) -> tuple[str, ...]:
+        """Stable codes for everything that is not as it should be, worst first."""
+        views = self._children.views()
+        found = [
+            ("no_camera", not views),
+            ("camera_offline", any(view.state == "offline" for view in views)),
+            ("camera_degraded", any(view.state == "degraded" for view in views)),
+            ("provider_off", any(circuit.off_until > now.seconds for circuit in self._board.circuits.values())),
+            ("reading_late", (_waited_s(self._store.spool.oldest_ms(), now) or 0.0) > _LATE_S),
+            ("sending_late", (_waited_s(self._store.outbox.oldest_ms(), now) or 0.0) > _LATE_S),
+            ("store_loss", bool(self._store.losses)),
+            ("disk_low", self._store.size().free_bytes < self._settings.store.free_mb * 1_000_000),
+            ("clock_unsynced", now.trust != "synced"),
+        ]
+        return tuple(code for code, holds in found if holds)
+
+    def _health(self, now: Stamp, reasons: tuple[str, ...]) -> state.Health:
+        # An unsynchronised clock or a low disk is worth telling; only what keeps vehicles from being told is a failure.
+        serious = {"store_loss", "camera_offline"} & set(reasons)
+        failed = bool(serious) and all(view.state == "offline" for view in self._children.views())
+        board, store, size = self._board, self._store, self._store.size()
+        return state.Health(
+            state="failed" if failed else "degraded" if reasons else "ok",
+            reasons=reasons,
+            uptime_s=round((now.monotonic_ms - board.started.monotonic_ms) / 1000),
+            boot_id=now.boot_id,
+            last_exit=board.last_exit,
+            cameras=tuple(_camera_health(view, now) for view in self._children.views()),
+            queue=state.QueueHealth(
+                events_unsent=len(store.outbox),
+                oldest_age_s=_waited_s(store.outbox.oldest_ms(), now),
+                bytes=size.bytes,
+                cap_bytes=size.cap_bytes,
+                evicted=store.get("evicted", 0),
+            ),
+            spool=state.SpoolHealth(waiting=len(store.spool), oldest_age_s=_waited_s(store.spool.oldest_ms(), now)),
+            mqtt=board.mqtt() if board.mqtt else None,
+            providers=self._providers(now),
+            clock=state.ClockHealth(trust=now.trust),
+            disk=state.DiskHealth(free_bytes=size.free_bytes),
+            process=_process(),
+            reads=state.ReadsHealth(
+                accepted=board.outcomes["accepted"], needs_review=board.outcomes["needs_review"], unread=dict(board.unread)
+            ),
+        )
+
+    def _providers(self, now: Stamp) -> dict[str, state.ProviderHealth]:
+        at = periods(now.utc_ms)
+        return {
+            name: state.ProviderHealth(
+                state="off" if circuit.off_until > now.seconds else "on",
+                calls_today=self._store.ledger.spent(name, at.day_ms).calls,
+                calls_month=self._store.ledger.spent(name, at.month_ms).calls,
+            )
+            for name, circuit in self._board.circuits.items()
+        }
+
+
+def _state(view: View) -> state.CameraState:
+    return _CAMERA.get(view.state, cast("state.CameraState", view.state))
+
+
+def _age_ms(view: View, now: Stamp) -> int | None:
+    age = view.age_s(now.seconds)
+    return None if age is None else round(age * 1000)
+
+
+def _camera_health(view: View, now: Stamp) -> state.CameraHealth:
+    return state.CameraHealth(
+        name=view.name,
+        state=_state(view),
+        fps=view.fps,
+        frame_age_ms=_age_ms(view, now),
+        restarts=view.restarts,
+        sharpness=view.sharpness,
+    )
+
+
+def _waited_s(since_ms: int | None, now: Stamp) -> float | None:
+    return None if since_ms is None else max(0.0, (now.utc_ms - since_ms) / 1000)
+
+
+def _process() -> state.ProcessHealth:
+    """Resident memory, open files and threads of the parent, from /proc."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    return state.ProcessHealth(rss_bytes=pages * os.sysconf("SC_PAGE_SIZE"), fds=files, threads=threading.active_count())

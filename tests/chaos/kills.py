@@ -1,0 +1,87 @@
+"""kill -9 of the parent and of the camera process at random moments, counted by a subscriber: `python -m tests.chaos.kills [TIMES]`."""
+
+import json
+import os
+import random
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.broker import Broker, Received, Subscriber
+from tests.gateway import Gateway
+
+_SEEN = re.compile(r"vehicle seen .*read_id (\w+)")
+FINALS = "/gate/north-in/"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of kills did: `committed` captures, `lost` ones among them, copies of an event, and copies that differ."""
+
+    kills: int
+    committed: int
+    lost: int
+    duplicates: int
+    differing: int
+
+    def __str__(self) -> str:
+        return (
+            f"kill -9: {self.kills} kills, {self.committed} vehicles committed, {self.lost} lost, "
+            f"{self.duplicates} duplicates under the same id, {self.differing} of them with other content"
+        )
+
+
+def run(times: int, folder: Path, seed: int = 1) -> Outcome:
+    """Kill the parent and the child in turn at random moments, then let everything on the disk reach the subscriber."""
+    dice = random.Random(seed)
+    with Broker(folder / "broker") as broker, Subscriber(broker.port) as yard:
+        gateway = Gateway(folder, broker.port, vehicles=10_000, replay_per_s=1000.0)
+        gateway.start()
+        for count in range(times):
+            time.sleep(dice.uniform(0.2, 6.0))
+            if count % 2 == 0:
+                gateway.kill()
+                gateway.start()
+            elif children := gateway.children():
+                os.kill(children[0], signal.SIGKILL)
+        gateway.wait_for(lambda: gateway.process.poll() is None and "connected to the broker" in gateway.log())
+        gateway.stop()
+        _drain(gateway)
+        return _counted(times, gateway, yard)
+
+
+def _drain(gateway: Gateway) -> None:
+    """Start once more without a camera: what waits is read and sent, and nothing new comes."""
+    text = gateway.config.read_text("utf-8")
+    gateway.config.write_text(re.sub(r"(?s)\[\[camera\]\].*?(?=\n\[)", "", text), "utf-8")
+    gateway.start()
+    gateway.wait_for(lambda: not gateway.stored("spool") and not gateway.stored("outbox"), 60)
+    gateway.stop()
+
+
+def _counted(times: int, gateway: Gateway, yard: Subscriber) -> Outcome:
+    finals = [each for each in yard.collect(FINALS) if not each.topic.endswith("/last")]
+    committed = set(_SEEN.findall(gateway.log())) | set(gateway.stored("sent"))
+    copies = Counter(_id(each) for each in finals)
+    contents = {(_id(each), json.dumps(json.loads(each.payload)["data"].get("vin"))) for each in finals}
+    return Outcome(times, len(committed), len(committed - set(copies)), copies.total() - len(copies), len(contents) - len(copies))
+
+
+def _id(message: Received) -> str:
+    return str(json.loads(message.payload)["id"])
+
+
+def main(times: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = run(times, Path(folder))
+    print(outcome)
+    return int(outcome.lost > 0 or outcome.differing > 0 or outcome.committed < times // 4)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50))
