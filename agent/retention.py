@@ -1,7 +1,6 @@
 """Keeps the store within its bytes and days and the disk above its floor, and decides what goes first."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import config, damage
+from agent.ballast import TIGHT, Ballast, free_bytes
 from agent.schema import SENT, SPOOLED, UNSENT
 from agent.sqlite import MB, PAGE, Connection
 from agent.table import Table
@@ -19,7 +19,6 @@ DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _LEDGER_DAYS = 62  # a month is budgeted; a second one is for whoever compares the bill
 _HIGH, _LOW = 0.9, 0.8  # of store.max_mb: in WAL mode a full disk refuses even DELETE, so act before it is full
-_TIGHT = 65_536  # bytes free below which a disk counts as full
 _BATCH = 32
 _MOST_BATCHES = 64  # of one kind in one call: a caller with deadlines comes back for the rest
 _SHRINK_PAGES = 32  # moved in one step, so that the log of a step fits into the room the ballast leaves
@@ -47,42 +46,6 @@ class Size:
     cap_bytes: int
     used_bytes: int
     free_bytes: int
-
-
-def free_bytes(folder: Path) -> int:
-    """What a service may still write to the file system of `folder`."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
-
-
-class Ballast:
-    """A file that holds room on the disk, given up when the disk is full: deleting needs room as well."""
-
-    def __init__(self, state_dir: Path, settings: config.Store) -> None:
-        self._file, self.bytes = state_dir / "ballast", settings.ballast_kb * 1000
-
-    def release(self) -> None:
-        if self._file.exists():
-            self._file.unlink()
-            log.warning("%s: given up, the disk is full", self._file)
-
-    def restore(self) -> None:
-        """The blocks are really taken; a file with a hole would hold nothing."""
-        if not self.bytes or (self._file.exists() and self._file.stat().st_size == self.bytes):
-            return
-        try:
-            with self._file.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self.bytes)
-        except OSError as exc:
-            log.warning("%s: no room for it yet: %s", self._file, exc)
-            self._file.unlink(missing_ok=True)
-
-
-def clear_the_way(state_dir: Path, settings: config.Store) -> None:
-    """Gives up the ballast where the disk is full at the start: SQLite needs room for its index before it can even look."""
-    ballast = Ballast(state_dir, settings)
-    if state_dir.exists() and free_bytes(state_dir) < max(ballast.bytes, _TIGHT):
-        ballast.release()
 
 
 class Retention:
@@ -135,16 +98,17 @@ class Retention:
 
     def _lacking(self, need: int) -> int:
         """Bytes the file system should have more: nothing above the floor, below it enough to stay above for a while."""
-        free, least = self._free(self._dir) - need, max(self._floor, self.ballast.bytes, _TIGHT)
-        return self._floor + max(3 * self.ballast.bytes, 2 * _TIGHT) - free if free < least else 0
+        free, least = self._free(self._dir) - need - self._db.log_bytes(), max(self._floor, self.ballast.bytes, TIGHT)
+        return self._floor + max(3 * self.ballast.bytes, 2 * TIGHT) - free if free < least else 0
 
     def _unload(self, need: int) -> None:
         """Gets room to delete in: the log of what is already in the file, and the ballast where the disk is really full."""
         if self._lacking(need) <= 0:
             return
-        if self._free(self._dir) < max(self.ballast.bytes, _TIGHT):
+        self._db.write_back()
+        if self._free(self._dir) < max(self.ballast.bytes, TIGHT):
             self.ballast.release()
-        self._db.select_one("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.write_back()
 
     def _by_days(self, now_ms: int, went: Counter[str]) -> None:
         before = round(now_ms - self._settings.keep_days * DAY_MS)
@@ -165,20 +129,26 @@ class Retention:
 
     def _by_room(self, need: int, went: Counter[str]) -> None:
         cap = self._room_for(need)
-        # Never an event for the floor: what fills the disk may be somebody else's, and an event gives back next to nothing.
-        both = min(cap, self.used() - max(0, self._lacking(need) - self._spare()))
-        steps: tuple[tuple[int, Callable[[], int]], ...] = (
-            (both, self._forget_damaged),
-            (both, lambda: self._forget_pictures(SENT, "sent_pictures", went)),
-            (both, lambda: self._forget_sent("ORDER BY sequence", (), went)),
-            (both, lambda: self._forget_kept(need, went)),
-            (both, lambda: self._forget_pictures(UNSENT, "unsent_pictures", went)),
-            (both, lambda: self._forget_pictures(SPOOLED, "unsent_pictures", went)),
-            (cap, lambda: self._forget_unsent("outbox", "room", went)),
-            (cap, lambda: self._forget_unsent("spool", "room", went)),
+
+        def within_cap() -> bool:
+            return self.used() <= cap
+
+        def within_both() -> bool:
+            return within_cap() and self._lacking(need) <= self._spare()
+
+        steps: tuple[tuple[Callable[[], bool], Callable[[], int]], ...] = (
+            (within_both, self._forget_damaged),
+            (within_both, lambda: self._forget_pictures(SENT, "sent_pictures", went)),
+            (within_both, lambda: self._forget_sent("ORDER BY sequence", (), went)),
+            (within_both, lambda: self._forget_kept(need, went)),
+            (within_both, lambda: self._forget_pictures(UNSENT, "unsent_pictures", went)),
+            (within_both, lambda: self._forget_pictures(SPOOLED, "unsent_pictures", went)),
+            # Never an event for the floor: what fills the disk may be somebody else's, and an event gives back next to nothing.
+            (within_cap, lambda: self._forget_unsent("outbox", "room", went)),
+            (within_cap, lambda: self._forget_unsent("spool", "room", went)),
         )
-        for goal, step in steps:
-            if not self._repeat(step, goal):
+        for enough, step in steps:
+            if not self._repeat(step, enough):
                 return  # the next call goes on here: nothing is touched while something of less worth is left
 
     def _room_for(self, need: int) -> int:
@@ -187,10 +157,10 @@ class Retention:
             return self.used()
         return round(min(self._cap * _LOW, self._cap * _HIGH - need))
 
-    def _repeat(self, step: Callable[[], int], goal: int = -1) -> bool:
-        """A batch at a time, each in a transaction of its own, until the goal is met or nothing is left; False if it took too long."""
+    def _repeat(self, step: Callable[[], int], enough: Callable[[], bool] = lambda: False) -> bool:
+        """A batch at a time, each in a transaction of its own, until it is enough or nothing is left; False if it took too long."""
         for _ in range(_MOST_BATCHES):
-            if self.used() <= goal:
+            if enough():
                 return True
             with self._db.transaction():
                 if not step():
@@ -246,6 +216,5 @@ class Retention:
         for _ in range(_MOST_BATCHES):
             if not self._spare() or (self._lacking(need) <= 0 and self._pages("page_count") * PAGE <= self._cap):
                 break
-            list(self._db.select(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})"))
-            self._db.select_one("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.shrink(_SHRINK_PAGES)
         self._db.limit(self._settings.max_mb)

@@ -9,8 +9,9 @@ from agent.sqlite import Connection
 Migration = Callable[[Connection], None]
 MIGRATIONS: list[Migration] = []
 
-# Where the pictures of a vehicle are on their way; they are evicted in the opposite order.
-SPOOLED, UNSENT, SENT = 0, 1, 2
+# Where the pictures of a vehicle are on their way; they are evicted in the opposite order. From 2 on a number takes one byte, and
+# a row that keeps its size is changed in place: with 0, 1, 2 each step wrote the whole picture again.
+SPOOLED, UNSENT, SENT = 2, 3, 4
 
 
 def migration(step: Migration) -> Migration:
@@ -46,7 +47,7 @@ def m001_two_queues(db: Connection) -> None:
     )
     # An index ends with the rowid: among the rows that are due, which all say 0, it is in the order of arrival.
     db.execute("CREATE INDEX spool_due ON spool (next_ms)")
-    db.execute("CREATE TABLE pictures (key TEXT PRIMARY KEY, value BLOB, stage INTEGER NOT NULL DEFAULT 0)")
+    db.execute(f"CREATE TABLE pictures (key TEXT PRIMARY KEY, stage INTEGER NOT NULL DEFAULT {SPOOLED}, value BLOB)")
     db.execute("CREATE INDEX pictures_stage ON pictures (stage)")
     # AUTOINCREMENT: a number is never given twice, even after the row that had it was sent and evicted.
     db.execute(

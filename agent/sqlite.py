@@ -13,7 +13,9 @@ BUSY_S = 5.0
 PAGE = 4096
 MB = 1_000_000
 _FETCH = 64
-_CHECKPOINT_PAGES = 512  # the log beside the file stays near 2 MB; SQLite's own 1000 pages would double that
+# The log beside the file stays near 256 KB, so that the ballast has room to write it back on a full disk. SQLite's own 1000 pages
+# commit twice as fast and left 4 MB of it, with which a 2 MB disk could neither delete nor check-point.
+_CHECKPOINT_PAGES = 64
 
 Arguments = tuple[Any, ...] | Mapping[str, Any]
 
@@ -170,6 +172,26 @@ class Connection:
                 self._depth -= 1
                 if not done and self._db.in_transaction:
                     self.execute(undo)
+
+    def log_bytes(self) -> int:
+        """What the log beside the file holds; as much may have to be written to the file yet."""
+        try:
+            return Path(f"{self.file}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def write_back(self) -> bool:
+        """Moves the log into the file and empties it; False where the disk has no room even for that, or a reader is in the way."""
+        try:
+            return self.select_one("PRAGMA wal_checkpoint(TRUNCATE)") == (0, 0, 0)
+        except RetryLater:
+            return False
+
+    def shrink(self, pages: int) -> None:
+        """Takes that many empty pages off the file; `execute` would stop after the first, as the statement yields no rows."""
+        with self._ready() as db:
+            db.executescript(f"PRAGMA incremental_vacuum({pages})").close()
+        self.write_back()
 
     def commit(self, blocking: bool = True) -> None:
         """Nothing is left to do: a statement alone has committed itself, and a `transaction()` commits at its own end."""

@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from agent import config, damage
+from agent.ballast import clear_the_way
 from agent.damage import Loss, usable
 from agent.errors import Rejected
 from agent.ledger import Ledger, Spent
 from agent.queues import Outbox, Queued, Spool, Spooled
-from agent.retention import Retention, Size, Trimmed, clear_the_way
+from agent.retention import Retention, Size, Trimmed
 from agent.schema import migrate
 from agent.sqlite import Connection
 from agent.table import Table
@@ -77,7 +78,7 @@ class Store:
             self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)", (loss.last_sequence,))
 
     def _settle_in(self, now_ms: int) -> None:
-        self._db.select_one("PRAGMA wal_checkpoint(TRUNCATE)")  # the marker must never stand beside an empty file
+        self._db.write_back()  # the marker must never stand beside an empty file
         with usable(self._dir):
             damage.mark_installed(self._dir)
         self.trim(now_ms)
