@@ -15,14 +15,15 @@ import numpy as np
 from agent import config
 from agent.domain import Bounds, Box, EncodedImage, Pixels, Plate, Reading
 from agent.errors import NeedsOperator, Rejected, RetryLater
-from agent.ocr.textline import Columns, Floats, Line, strips, tensor
+from agent.ocr.textline import Columns, Floats, Line, longer, strips, tensor
 from agent.ocr.textmap import detector_input, lines, rows
-from agent.vin_text import Spelling, candidates_in
+from agent.vin_text import LENGTH, Spelling, candidates_in
 from agent.vision import sharpness
 from agent.vision.plate import rectify
 
 _INSTALL = "pip install 'vin-capture-agent[embedded]'"
 _SURE = 0.95  # no other cut can add anything
+_SHORT, _NEARLY = 6, 12  # characters: no other cut makes a VIN of this few; this many may be one without its ends
 _WEAK = 0.5  # below this the line may not be where the picture says
 
 
@@ -54,7 +55,7 @@ class Embedded:
 
     def read_line(self, pixels: Pixels, line: Box) -> Line:
         """The text of the line in a BGR picture, or of the whole picture, best VIN first, where that shows a surer one."""
-        first = self._best(strips(pixels, line))
+        first = self._line(pixels, line)
         if _surety(first) >= _WEAK:
             return first
         whole = self._read_whole(pixels)
@@ -75,14 +76,19 @@ class Embedded:
             raise RuntimeError("the embedded reader is used outside its with block")
         return self._models
 
-    def _best(self, cuts: Iterable[Pixels]) -> Line:
-        """The surest of several cuts of one line."""
-        best = Line("", ())
+    def _line(self, pixels: Pixels, box: Box) -> Line:
+        """The surest of several cuts of one line; a text that is nearly long enough is looked at once more beyond its ends."""
+        best = self._best(Line("", ()), strips(pixels, box))
+        nearly = _NEARLY <= len(best.text) < LENGTH
+        return self._best(best, longer(pixels, box)) if nearly else best
+
+    def _best(self, best: Line, cuts: Iterable[Pixels]) -> Line:
         for cut in cuts:
             line = self._run.recognise(tensor(cut))
             if _rank(line) > _rank(best):
                 best = line
-            if _surety(best) >= _SURE:
+            # Most lines of a picture are other text: one look is enough for those.
+            if _surety(best) >= _SURE or len(best.text) < _SHORT:
                 break
         return best
 
@@ -92,7 +98,7 @@ class Embedded:
 
     def _read_row(self, pixels: Pixels, row: list[Plate]) -> Line:
         # The cuts need some surroundings for their margins.
-        return _joined([self._best(strips(*rectify(pixels, group, 0.5, 0.5))) for group in row], " ")
+        return _joined([self._line(*rectify(pixels, group, 1.5, 0.5)) for group in row], " ")
 
 
 def _joined(parts: list[Line], between: str) -> Line:

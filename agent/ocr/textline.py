@@ -23,6 +23,7 @@ _STROKES = "|l!"  # print has no small letters: these are bars, or the letter I
 _NARROWEST = 8.5
 _ACROSS = 0.2  # margin left and right in text heights: a cut first character costs more than a piece of frame
 _TIGHT, _LEVELLED = 0.05, (0.1, 0.25)  # margins above and below, in text heights
+_FAR = 1.5  # text heights beside the line in which characters may stand that its box left out
 _TILT = 0.06  # of the text height over the whole line: less is not worth levelling
 
 
@@ -117,6 +118,11 @@ def strips(pixels: Pixels, line: Box) -> Iterator[Pixels]:
     levelled, box = level(pixels, line)
     for margin in _LEVELLED:
         yield from _cut(levelled, box, margin)
+
+
+def longer(pixels: Pixels, line: Box) -> Iterator[Pixels]:
+    """The line and what stands beside it: for a box that left out characters at its ends."""
+    yield from _cut(*level(pixels, line), _LEVELLED[0], _FAR)
 
 
 def _cut(pixels: Pixels, line: Box, up: float, across: float = _ACROSS) -> Iterator[Pixels]:

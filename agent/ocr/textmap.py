@@ -59,7 +59,7 @@ def _sureness(contour: cv2.typing.MatLike, text: Floats) -> float:
 
 
 def rows(found: list[Plate]) -> list[list[Plate]]:
-    """Lines that stand beside each other are one, in reading order: a VIN may be printed in groups."""
+    """Lines that stand beside each other are one, in reading order: a VIN may be printed in groups. Rows too short for one are left out."""
     joined: list[list[Plate]] = []
     for line in sorted(found, key=lambda each: each.box.center[0]):
         row = next((row for row in joined if _beside(row[-1], line)), None)
@@ -67,7 +67,7 @@ def rows(found: list[Plate]) -> list[list[Plate]]:
             joined.append([line])
         else:
             row.append(line)
-    return joined
+    return [row for row in joined if sum(line.box.width / line.box.height for line in row) >= _LONG]
 
 
 def _beside(left: Plate, right: Plate) -> bool:

@@ -1,0 +1,179 @@
+"""One picture on its own, without a gate: find the plate, read the likeliest lines, decide; and `vin-agent read` around it."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from agent import config
+from agent.clock import Clock
+from agent.domain import Decision, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
+from agent.errors import Rejected, RetryLater
+from agent.ocr import Provider
+from agent.ocr.embedded import Embedded
+from agent.vin import judge
+from agent.vision import encode, plate
+from agent.vision.sharpness import glare
+
+_READ = 3  # likeliest lines of each finder that are read before the picture is given up
+_SUFFIXES = {".jpg", ".jpeg", ".png"}
+_BETTER = ("unread", "needs_review", "accepted")
+_CHOSEN, _OTHER = (0, 200, 0), (0, 140, 255)  # BGR
+
+Finder = Callable[[Pixels], Sequence[Plate]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one picture came to: the lines that were read, the pictures made of them and their readings, in the same order.
+
+    `chosen` is the place of the line that the decision is about, None where there was no line to read.
+    """
+
+    plates: tuple[Plate, ...]
+    images: tuple[EncodedImage, ...]
+    readings: tuple[Reading, ...]
+    decision: Decision
+    chosen: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    plate: Plate
+    image: EncodedImage
+    reading: Reading
+    decision: Decision
+
+    @property
+    def worth(self) -> tuple[int, float]:
+        return _BETTER.index(self.decision.outcome), self.decision.confidence
+
+
+def look(pixels: Pixels, name: str, taken_at: Stamp, provider: Provider, settings: config.Settings, second: Finder | None = None) -> Sight:
+    """Reads the likeliest lines of a BGR picture, one by one until a VIN is accepted; each line is judged by itself.
+
+    `second` is asked for more lines where those of the first finder give no accepted VIN.
+    """
+    attempts: list[_Attempt] = []
+    for line in _lines(pixels, settings.vision.min_text_px, second):
+        # A line that fits no bounds cannot be read; the next one may.
+        with suppress(Rejected):
+            image = picture(pixels, line, settings.vision, provider, name, len(attempts), taken_at)
+            reading = provider.read(image)
+            attempts.append(_Attempt(line, image, reading, judge([reading], settings.reading)))
+            if attempts[-1].decision.outcome == "accepted":
+                break
+    return _sight(attempts)
+
+
+def _lines(pixels: Pixels, min_text_px: int, second: Finder | None) -> Iterator[Plate]:
+    first = plate.find(pixels, min_text_px)[:_READ]
+    yield from first
+    if second:
+        yield from [line for line in second(pixels) if not any(_same(line, known) for known in first)][:_READ]
+
+
+def _same(line: Plate, known: Plate) -> bool:
+    """True where both finders drew the same line: reading it again would tell the same."""
+    apart = math.dist(line.box.center, known.box.center)
+    return apart < known.box.height / 2 and 0.8 < line.box.width / known.box.width < 1.25
+
+
+def picture(
+    pixels: Pixels, line: Plate, vision: config.Vision, provider: Provider, name: str, number: int, taken_at: Stamp
+) -> EncodedImage:
+    """The line with its surroundings, upright and within the provider's bounds; raises `Rejected` where that cannot be."""
+    crop, place = plate.rectify(pixels, line, vision.margin_x, vision.margin_y)
+    fitted = encode.fit(crop, place, provider.bounds)
+    size = round(line.box.width), round(line.box.height)
+    quality = Quality(line.sharpness, size, glare(plate.rectify(pixels, line, 0.0, 0.0)[0]))
+    return EncodedImage(name, number, taken_at, fitted.jpeg, fitted.width, fitted.height, fitted.line, quality)
+
+
+def _sight(attempts: Sequence[_Attempt]) -> Sight:
+    """The best attempt is what counts; of equals the first, which the finder held for likelier."""
+    if not attempts:
+        return Sight((), (), (), judge([], config.Reading()), None)
+    chosen = max(range(len(attempts)), key=lambda at: attempts[at].worth)
+    return Sight(
+        tuple(each.plate for each in attempts),
+        tuple(each.image for each in attempts),
+        tuple(each.reading for each in attempts),
+        attempts[chosen].decision,
+        chosen,
+    )
+
+
+def pictures_in(paths: Iterable[Path]) -> list[Path]:
+    """The JPEG and PNG files among files and folders, those of a folder in the order of their names."""
+    files: list[Path] = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        files += [file for file in inside if file.suffix.lower() in _SUFFIXES and file.is_file()]
+    return files
+
+
+def read_all(files: Sequence[Path], *, as_json: bool, save: Path | None = None) -> bool:
+    """Reads pictures and prints one line for each; True where each of them gave an accepted VIN."""
+    settings, clock = config.Settings(), Clock()
+    everything = True
+    with Embedded(settings.reading) as reader:
+        for file in files:
+            try:
+                pixels = _opened(file)
+            except Rejected as refusal:
+                print(f"vin-agent: {refusal}", file=sys.stderr)
+                everything = False
+                continue
+            sight = look(pixels, file.stem, clock.now(), reader, settings, reader.locate)
+            print(_as_json(file, sight) if as_json else _as_row(file, sight), flush=True)
+            everything &= sight.decision.outcome == "accepted"
+            if save:
+                _save(save, file, pixels, sight)
+    return everything
+
+
+def _opened(file: Path) -> Pixels:
+    """(height, width, 3) BGR; raises `Rejected` where there is no picture."""
+    try:
+        data = np.frombuffer(file.read_bytes(), np.uint8)
+    except OSError as exc:
+        raise Rejected(f"{file}: cannot be read: {exc.strerror}") from exc
+    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if pixels is None:
+        raise Rejected(f"{file}: is no picture that can be opened; expected a JPEG or PNG file")
+    return np.asarray(pixels, np.uint8)
+
+
+def _as_row(file: Path, sight: Sight) -> str:
+    decision = sight.decision
+    vin = decision.vin.value if decision.vin else "-" * 17
+    says = decision.vin.manufacturer if decision.vin else decision.raw.replace("\n", " ")
+    return f"{vin}  {decision.outcome:12}  {decision.confidence:.2f}  {decision.reason or '-':13}  {file.name}  {says}".rstrip()
+
+
+def _as_json(file: Path, sight: Sight) -> str:
+    plates = [{**asdict(each.box), "angle": each.angle, "score": each.score, "sharpness": each.sharpness} for each in sight.plates]
+    return json.dumps({"file": str(file), **asdict(sight.decision), "chosen": sight.chosen, "plates": plates})
+
+
+def _save(folder: Path, file: Path, pixels: Pixels, sight: Sight) -> None:
+    """The pictures as they were read, and the whole one with the lines drawn."""
+    marked = pixels.copy()
+    for at, line in enumerate(sight.plates):
+        corners = np.array(line.corners(), np.int32)
+        cv2.polylines(marked, [corners], True, _CHOSEN if at == sight.chosen else _OTHER, max(1, pixels.shape[1] // 400))
+    jpeg = cv2.imencode(".jpg", marked)[1].tobytes()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{file.stem}.marked.jpg").write_bytes(jpeg)
+        for image in sight.images:
+            (folder / f"{file.stem}.{image.number + 1}.jpg").write_bytes(image.jpeg)
+    except OSError as exc:
+        raise RetryLater(f"{folder}: the pictures cannot be saved there: {exc.strerror}; choose another folder with --save") from exc
