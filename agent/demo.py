@@ -84,6 +84,7 @@ class Demo:
     def _written(self, vehicles: int, seed: int) -> Path:
         settings = {
             "state_dir": str(self._folder / "state"),
+            "log_level": "debug",  # every failed attempt to connect is said, by which the outage is timed
             "port": self._broker.port,
             "protocol": self._broker.protocol,
             "vehicles": vehicles,
@@ -143,7 +144,7 @@ class Demo:
         if "vehicle seen" in line:
             self._seen += 1
             self._say(f"vehicle {self._seen} of {len(self._truth)} has passed")
-        elif " INFO " not in line:
+        elif " INFO " not in line and " DEBUG " not in line:
             self._say(f"agent: {line}")
         if self._outage and self._out_at is None and self._seen >= max(1, len(self._truth) // 3):
             self._say("the broker goes away")

@@ -43,7 +43,7 @@ def run(times: int, folder: Path, seed: int = 1) -> Outcome:
         gateway = Gateway(folder, broker.port, vehicles=10_000, replay_per_s=1000.0)
         gateway.start()
         for count in range(times):
-            time.sleep(dice.uniform(0.2, 6.0))
+            time.sleep(dice.uniform(0.5, 8.0))
             if count % 2 == 0:
                 gateway.kill()
                 gateway.start()
