@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -58,20 +59,6 @@ def test_a_picture_without_a_line_shows_no_plate(reader: Embedded) -> None:
     assert (sight.plates, sight.chosen) == ((), None)
 
 
-def test_a_line_that_only_the_second_finder_sees_is_read(reader: Embedded) -> None:
-    pixels = photograph(VIN)
-    hidden = config.Settings(vision=config.Vision(min_text_px=200))
-    asked: list[Pixels] = []
-
-    def second(seen: Pixels) -> list[Plate]:
-        asked.append(seen)
-        return reader.locate(seen)
-
-    sight = look(pixels, "photo", Clock().now(), reader, hidden, second)
-    assert sight.decision.outcome == "accepted"
-    assert len(asked) == 1
-
-
 class Unsure:
     """A reader that sees a VIN it is not sure of everywhere."""
 
@@ -96,6 +83,20 @@ def test_lines_that_convince_nobody_are_read_up_to_a_limit_and_the_surest_counts
     assert 1 <= unsure.asked <= 3
     assert sight.decision.outcome == "needs_review"
     assert sight.chosen == unsure.asked - 1
+
+
+def test_a_second_finder_is_asked_for_other_lines_only_and_its_own_are_read_too() -> None:
+    known = look(photograph(VIN), "photo", Clock().now(), Unsure(), SETTINGS).plates
+    other = replace(known[0], box=replace(known[0].box, y=60.0))
+    sight = look(photograph(VIN), "photo", Clock().now(), Unsure(), SETTINGS, lambda pixels: [*known, other])
+    assert sight.plates == (*known, other)
+
+
+def test_a_second_finder_is_not_asked_where_the_first_line_is_accepted(reader: Embedded) -> None:
+    def never(pixels: Pixels) -> list[Plate]:
+        raise AssertionError("the second finder was asked")
+
+    assert look(photograph(VIN), "photo", Clock().now(), reader, SETTINGS, never).decision.outcome == "accepted"
 
 
 def test_folders_are_searched_for_pictures_and_other_files_left_alone(tmp_path: Path) -> None:
