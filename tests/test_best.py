@@ -47,7 +47,7 @@ def test_an_empty_yard_is_no_pass() -> None:
 
 def test_a_pass_ends_only_after_the_gap_and_not_with_a_frame_that_missed_the_plate() -> None:
     passes = Passes(SETTINGS)
-    gap = [[]] * (int(SETTINGS.gap_s * FPS) - 1)
+    gap: list[list[Plate]] = [[]] * (int(SETTINGS.gap_s * FPS) - 1)
 
     assert play(passes, [[plate()], *gap, [plate()], *gap, [plate()]]) == []
     assert passes.busy
@@ -118,7 +118,14 @@ def test_a_vehicle_too_fast_for_a_second_frame_counts_where_its_plate_is_beyond_
 
 
 def test_text_that_never_looks_like_a_vin_is_no_pass_however_long_it_is_seen() -> None:
-    assert play(Passes(SETTINGS), [[plate(score=0.4)]] * (20 * FPS)) == []
+    assert play(Passes(SETTINGS), [[plate(score=0.25)]] * (20 * FPS)) == []
+
+
+def test_a_plate_that_is_doubtful_in_every_frame_is_a_pass_once_it_has_been_seen_often_enough() -> None:
+    seen = [[plate(100 + 30 * step, score=0.35)] for step in range(6)]
+
+    assert play(Passes(SETTINGS), [*seen[:2], *([[]] * 10)]) == []
+    assert len(play(Passes(SETTINGS), [*seen, *([[]] * 10)])) == 1
 
 
 def test_the_sharpest_picture_comes_first_and_the_number_is_bounded() -> None:

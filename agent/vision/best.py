@@ -11,9 +11,11 @@ from agent.vision.sharpness import glare
 if TYPE_CHECKING:
     from agent import config
 
-_USABLE = 0.3  # score from which a plate counts at all: below it, text on walls and clothes keeps a gate busy
-_SURE = 0.6  # score that at least one plate of a pass must reach
-_ALONE = 0.85  # score that a plate seen in one frame only must reach: noise rarely looks like a VIN twice in the same place
+# Of photographs with a VIN three in four score 0.3 or more, half of them 0.6; streets and car parks stay below 0.2 for the most part.
+_USABLE = 0.15  # score from which a plate counts at all: below it, text on walls and clothes would keep a gate busy
+_LIKELY = 0.3  # score that at least one plate of a pass must reach …
+_EVIDENCE = 1.0  # … with so much in all: one frame alone never has it, because noise rarely looks like a VIN twice
+_ALONE = 0.85  # score that needs no second frame: a fast vehicle has none
 _CUT_OFF = 0.3  # worth of a plate that touches the edge of the frame: part of it is probably outside
 _APART_S = 0.2  # pictures closer than this show the same blur …
 _CROWDED = 0.7  # … and count this much beside a better one
@@ -63,6 +65,7 @@ class _Pass:
     kept: list[tuple[float, Picture]] = field(default_factory=list)
     frames_seen: int = 0
     best_score: float = 0.0
+    evidence: float = 0.0
     committed: bool = False
 
     def see(self, plate: Plate, now_s: float) -> None:
@@ -91,7 +94,7 @@ class _Pass:
 
     @property
     def convincing(self) -> bool:
-        return self.best_score >= (_SURE if self.frames_seen > 1 else _ALONE)
+        return self.best_score >= _ALONE or (self.best_score >= _LIKELY and self.evidence >= _EVIDENCE)
 
     def finished(self) -> FinishedPass:
         return FinishedPass(self.began_at, self.frames_seen, tuple(picture for _, picture in self.kept))
@@ -145,7 +148,8 @@ class Passes:
         for plate in plates:
             active.see(plate, frame.taken_at.seconds)
         active.frames_seen += 1
-        active.best_score = max(active.best_score, max(plate.score for plate in plates))
+        score = max(plate.score for plate in plates)
+        active.best_score, active.evidence = max(active.best_score, score), active.evidence + score
         best = max(plates, key=lambda plate: worth(plate, frame.size))
         active.keep(worth(best, frame.size), self._picture(frame, best), self._settings.pictures)
 

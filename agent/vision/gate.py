@@ -84,9 +84,14 @@ class Gate:
 def shrink(pixels: Pixels, times: int) -> Pixels:
     """A BGR or grey picture in grey, `times` smaller on both sides and smoothed.
 
-    Linear shrinking by a whole factor averages 2 × 2 pixels of each block. Of a BGR picture of 1920 × 1080 that takes 0.22 ms,
-    turning all of it to grey first 0.33 ms, shrinking by area 5.8 ms; of a grey one shrinking by area takes 0.57 ms.
+    Measured on 1920 × 1080 to a quarter. BGR: linear, which averages 2 × 2 pixels of each block, 0.22 ms; turning all of it to grey
+    first 0.33 ms; by area 5.8 ms. Grey: by area in exact halves 0.08 ms, linear 0.12 ms, by area at once 0.57 ms. From 4K on, where
+    linear leaves most rows unread, it is the cheapest for grey too: 0.14 ms against 1.1.
     """
+    if pixels.ndim == 2:
+        while times in (2, 4) and not pixels.shape[0] % 2 and not pixels.shape[1] % 2:
+            half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+            pixels, times = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8), times // 2
     size = (max(1, pixels.shape[1] // times), max(1, pixels.shape[0] // times))
     small = pixels if times == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
     grey = small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)

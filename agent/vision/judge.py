@@ -22,7 +22,7 @@ class Judge:
         """Three lines of numbers: means, spreads, weights."""
         return cls(*(np.array(line.split(), np.float64) for line in text.strip().splitlines()))
 
-    def __call__(self, measured: Sequence[npt.ArrayLike]) -> Doubles:
+    def __call__(self, measured: Sequence[Sequence[float]] | Doubles) -> Doubles:
         """A probability for each row of measurements."""
         if not len(measured):
             return np.zeros(0)

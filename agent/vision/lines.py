@@ -13,7 +13,7 @@ from agent.domain import Pixels
 
 STEEPEST = 38.0  # degrees; a line is promised up to 35 and measured with a few degrees of error
 _HEIGHTS = (3.5, 22.0)  # of a line in the pixels of its level; every level is half the one above, so they overlap
-_ASPECTS = (4.5, 30.0)  # width over height of a whole line; seventeen characters measure 7 to 18
+_ASPECTS = (3.2, 30.0)  # width over height of a whole line: seventeen characters measure 7 to 18, half that where a picture is squeezed
 _BLOBS = 40  # of one map and level; more cost time and brought no line
 _TILTS = (0.0, -24.0, 24.0)  # the density looks along rows: steep lines need the picture turned
 _TURNED = 300_000  # pixels of a level that is also searched turned: larger ones cost 20 ms and show small text, hardly legible when steep
@@ -40,11 +40,13 @@ class Line:
     def moved(self, along: float, across: float) -> "Line":
         """The same line shifted in its own directions."""
         cos, sin = self.axis
-        return replace(self, x=self.x + along * cos - across * sin, y=self.y + along * sin + across * cos)
+        x, y = self.x + along * cos - across * sin, self.y + along * sin + across * cos
+        return Line(x, y, self.width, self.height, self.angle, self.traits)
 
     def scaled(self, by: float) -> "Line":
         # Pixel centres: a level is an area average, so its pixel 0 lies in the middle of those it came from.
-        return replace(self, x=(self.x + 0.5) * by - 0.5, y=(self.y + 0.5) * by - 0.5, width=self.width * by, height=self.height * by)
+        x, y = (self.x + 0.5) * by - 0.5, (self.y + 0.5) * by - 0.5
+        return Line(x, y, self.width * by, self.height * by, self.angle, self.traits)
 
     def hull(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the upright rectangle around the line."""
@@ -181,16 +183,17 @@ def _stretched(density: Pixels, blob: Line, kind: int) -> Line:
     middle = strip[rows // 2 - core : rows // 2 + core + 1]
     profile = np.asarray(cv2.reduce(middle, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)).ravel()
     inside = profile[max(0, half - int(blob.width / 2)) : half + int(blob.width / 2) + 1]
-    left, right = reach(profile > max(0.35 * float(np.median(inside)), 1.0), half, max(2, int(1.7 * blob.height)))
+    left, right = reach(profile > max(0.35 * float(np.sort(inside)[len(inside) // 2]), 1.0), half, max(2, int(1.7 * blob.height)))
     line = replace(blob.moved((left + right) / 2 - half, 0.0), width=float(right - left + 1))
     return replace(line, traits=(float(kind), *_traits(strip[:, left : right + 1], profile[left : right + 1], line)))
 
 
 def _traits(strip: Pixels, profile: npt.NDArray[Any], line: Line) -> list[float]:
     """What a proposal can be ranked by before anybody looks at it closely."""
-    mean = float(profile.mean()) + 1.0
+    level, spread = (float(value[0, 0]) for value in cv2.meanStdDev(profile))
+    mean = level + 1.0
     edge = max(1, round(line.height * 0.45))
-    beyond = (float(strip[:edge].mean()) / mean, float(strip[-edge:].mean()) / mean)
+    beyond = cv2.mean(strip[:edge])[0] / mean, cv2.mean(strip[-edge:])[0] / mean
     aspect = math.log(line.width / line.height / 12)
     return [
         aspect,
@@ -198,8 +201,7 @@ def _traits(strip: Pixels, profile: npt.NDArray[Any], line: Line) -> list[float]
         math.log(mean),
         min(beyond),
         max(beyond),
-        float(profile.std()) / mean,
-        abs(line.angle) / 30,
+        spread / mean,
         math.log(line.height / 9),
         line.width / strip.shape[1],
     ]
@@ -210,10 +212,13 @@ def reach(on: npt.NDArray[np.bool_], start: int, gap: int) -> tuple[int, int]:
     places = np.flatnonzero(on)
     if not len(places):
         return start, start
-    nearest = int(np.abs(places - start).argmin())
-    breaks = np.flatnonzero(np.diff(places) > gap)
-    left, right = breaks[breaks < nearest], breaks[breaks >= nearest]
-    return int(places[left[-1] + 1] if len(left) else places[0]), int(places[right[0]] if len(right) else places[-1])
+    after = int(places.searchsorted(start))
+    nearest = after if after == 0 or (after < len(places) and places[after] - start < start - places[after - 1]) else after - 1
+    breaks = np.flatnonzero(places[1:] - places[:-1] > gap)
+    middle = int(breaks.searchsorted(nearest))
+    first = breaks[middle - 1] + 1 if middle else 0
+    last = breaks[middle] if middle < len(breaks) else -1
+    return int(places[first]), int(places[last])
 
 
 def distinct(lines: list[Line], share: float, most: int) -> list[Line]:

@@ -13,8 +13,8 @@ from agent.vision.strip import measurements, tightened
 _PROPOSED = 32  # proposals drawn tight, best first: twice as many cost 10 ms and brought one photograph in a hundred
 _MEASURED = 40  # tight lines measured
 _SMALL = 480  # pixels; a close-up with smaller sides is enlarged, so that its glyphs reach the size the search is made for
-_LONGEST, _SHORTEST = 30.0, 4.0  # width over height of what may be a VIN line
-_WORTH = 0.05  # below this a line is hardly ever a VIN and is not mentioned
+_LONGEST, _SHORTEST = 30.0, 3.0  # width over height of what may be a VIN line
+_WORTH = 0.02  # below this a line is hardly ever a VIN and is not mentioned
 
 
 def find(frame: Pixels, min_text_px: int = 8, most: int = 5) -> list[Plate]:

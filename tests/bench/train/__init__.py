@@ -1,0 +1,1 @@
+"""What the plate finder learnt from, and the program that taught it."""
