@@ -205,6 +205,10 @@ def test_small_and_accented_letters_stand_for_their_capitals_and_foreign_ones_fo
     assert COLUMNS.decode(outputs({9: 1}, {10: 1}, {PAUSE: 1}, {8: 1})).text == "BB"
 
 
+def test_a_zero_with_a_stroke_is_a_zero_that_stays_visible() -> None:
+    assert Columns(["Ø"]).decode(np.array([[0, 1, 0]], np.float32)).text == "O"
+
+
 @given(st.integers(1, 30), st.integers(0, 2**31))
 def test_any_outputs_give_one_confidence_per_character(steps: int, seed: int) -> None:
     table = np.random.default_rng(seed).dirichlet(np.full(13, 0.2), steps).astype(np.float32)
