@@ -102,6 +102,16 @@ def test_a_sign_in_view_does_not_hide_the_vehicles_that_come_after() -> None:
     assert [each.frames_seen for each in done] == [6]
 
 
+def test_a_vehicle_that_stops_beside_a_sign_is_not_taken_for_the_sign() -> None:
+    sign, beside = plate(300, 200), plate(480, 300)
+    passes = Passes(replace(SETTINGS, longest_s=1.0))
+    play(passes, [[sign]] * (3 * FPS))
+
+    done = play(passes, [[sign, beside] if step % 3 else [beside] for step in range(6)] + [[sign]] * 10, start_s=3.0)
+
+    assert [each.frames_seen for each in done] == [6]
+
+
 def test_two_lines_of_one_vehicle_are_one_pass() -> None:
     seen = [[plate(100 + 20 * step, 100), plate(600, 450, score=0.7)] for step in range(8)]
 

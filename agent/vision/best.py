@@ -19,7 +19,8 @@ _ALONE = 0.85  # score that needs no second frame: a fast vehicle has none
 _CUT_OFF = 0.3  # worth of a plate that touches the edge of the frame: part of it is probably outside
 _APART_S = 0.2  # pictures closer than this show the same blur …
 _CROWDED = 0.7  # … and count this much beside a better one
-_REACH, _REACH_PER_S = 2.0, 8.0  # plate widths a plate may have moved between frames: 3 m/s at 8 frames a second is 1.5
+_STEP, _START = 0.5, 2.0  # plate widths a standing plate may move at once, and a second: enough for one that drives off
+_FAST = 12.0  # plate widths a second a plate seen for the first time may have: 3 m/s
 
 
 # eq=False: comparing pixels is never what a caller means by `==`.
@@ -44,16 +45,24 @@ class FinishedPass:
 
 @dataclass(slots=True)
 class _Place:
-    """Where a plate was last seen; a vehicle may show several lines, each of them a place."""
+    """Where a plate was last seen, and how fast it moved, in pixels a second; a vehicle may show several lines, each a place."""
 
     plate: Plate
     seen_s: float
+    speed: float
     missed: int = 0
 
-    def near(self, plate: Plate, now_s: float) -> bool:
-        """True where this plate may be the same one, moved: the farther, the longer it was out of sight, at most for a second."""
-        apart = math.dist(self.plate.box.center, plate.box.center)
-        return apart <= self.plate.box.width * (_REACH + _REACH_PER_S * min(now_s - self.seen_s, 1.0))
+    def apart(self, plate: Plate) -> float:
+        return math.dist(self.plate.box.center, plate.box.center)
+
+    def reaches(self, plate: Plate, now_s: float) -> bool:
+        """True where this may be the same plate. What stands still is held to its place, or a sign would swallow vehicles near it."""
+        unseen = min(now_s - self.seen_s, 1.0)
+        return self.apart(plate) <= self.plate.box.width * (_STEP + _START * unseen) + 2 * self.speed * unseen
+
+    def move(self, plate: Plate, now_s: float) -> None:
+        self.speed = self.apart(plate) / max(now_s - self.seen_s, 0.001)
+        self.plate, self.seen_s, self.missed = plate, now_s, 0
 
 
 @dataclass(slots=True)
@@ -68,10 +77,16 @@ class _Pass:
     evidence: float = 0.0
     committed: bool = False
 
+    def claim(self, plate: Plate, now_s: float) -> bool:
+        """Note that one of the places has moved here; False where none can have."""
+        free = [place for place in self.places if place.seen_s != now_s and place.reaches(plate, now_s)]
+        if free:
+            min(free, key=lambda place: place.apart(plate)).move(plate, now_s)
+        return bool(free)
+
     def see(self, plate: Plate, now_s: float) -> None:
-        """Note where the plate is, in place of where it was."""
-        self.places = [place for place in self.places if place.seen_s == now_s or not place.near(plate, now_s)]
-        self.places.append(_Place(plate, now_s))
+        if not self.claim(plate, now_s):
+            self.places.append(_Place(plate, now_s, _FAST * plate.box.width))
 
     def forget(self, now_s: float, gap_s: float) -> None:
         """Drop the places that are empty: for `gap_s` and two frames at least, so that a slow machine does not split a pass."""
@@ -134,11 +149,7 @@ class Passes:
 
     def _known(self, plate: Plate, now_s: float) -> bool:
         """True where the plate belongs to a vehicle that was committed and still stands there."""
-        for each in self._passes:
-            if each.committed and any(place.near(plate, now_s) for place in each.places):
-                each.see(plate, now_s)
-                return True
-        return False
+        return any(each.committed and each.claim(plate, now_s) for each in self._passes)
 
     def _collect(self, frame: Frame, plates: list[Plate]) -> None:
         active = next((each for each in self._passes if not each.committed), None)
