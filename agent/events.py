@@ -25,6 +25,7 @@ SCHEMAS = {
     )
 }  # fmt: skip
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LEVELS = re.compile(r"[^#+/\x00-\x1f]+(/[^#+/\x00-\x1f]+)*")
 
@@ -91,7 +92,7 @@ class Message:
 
 def encode(payload: Payload) -> bytes:
     """Compact UTF-8 JSON in the order the fields were made; half a surrogate pair, which UTF-8 lacks, becomes `?`."""
-    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _JSON.encode(payload).encode("utf-8", "replace")
 
 
 def event_message(topic: str, payload: Payload, *, retain: bool = False) -> Message:

@@ -180,6 +180,7 @@ class Link:
         for name, least, words in DEMANDS:
             if getattr(properties, name, least) < least:
                 raise NeedsOperator(f"the broker at {self.where} does not take {words}: allow them there")
+        self._client.on_log = None  # from here on it would be formatted twice for each message, a fifth of the time a message takes
         self._most = min(self._most, getattr(properties, "ReceiveMaximum", self._most))
 
     def _unanswered(self) -> RetryLater | NeedsOperator:

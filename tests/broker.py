@@ -7,14 +7,15 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -77,13 +78,14 @@ subjectAltName = IP:127.0.0.1,DNS:localhost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What the broker asks of its clients: a login, an access list, TLS, a client certificate; nothing by default."""
+    """What the broker asks of its clients: logins, an access list, TLS, a client certificate; nothing by default."""
 
-    login: tuple[str, str] | None = None
+    logins: Mapping[str, str] = field(default_factory=dict)
     acl: str = ""
     tls: Authority | None = None
     certificate: tuple[Path, Path] | None = None  # the broker's own; by default one of the authority
     client_certificate: bool = False
+    persistence: bool = False  # what waits for a consumer outlives a stop
     extra: str = ""  # further lines of mosquitto.conf
 
 
@@ -133,14 +135,9 @@ class Broker:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def reload(self) -> None:
-        """Write the configuration and the access list of the present rules, and have them read."""
-        (self.folder / "mosquitto.conf").write_text(self._configuration())
-        self._signal(signal.SIGHUP)
-
-    def add_login(self, user: str, password: str) -> None:
-        """Let one more user in, beside the one of the rules."""
-        _run("mosquitto_passwd", "-b", "logins", user, password, folder=self.folder)
+    def allow(self, acl: str) -> None:
+        """Put another access list in the place of the one of the rules while the broker runs."""
+        (self.folder / "acl").write_text(acl)
         self._signal(signal.SIGHUP)
 
     def log(self) -> str:
@@ -159,12 +156,15 @@ class Broker:
 
     def _configuration(self) -> str:
         rules = self.rules
-        lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(rules.login is None).lower()}", "set_tcp_nodelay true"]
+        lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(not rules.logins).lower()}", "set_tcp_nodelay true"]
+        # By default it drops what a slow subscriber has not taken beyond a thousand; with 0 it throws out whoever it refuses a message.
+        lines.append("max_queued_messages 1000000")
         if os.geteuid() == 0:
             lines.append("user root")  # else mosquitto becomes a user who may not look into the folder
-        if rules.login:
+        if rules.logins:
             (self.folder / "logins").touch(0o600)
-            _run("mosquitto_passwd", "-b", "logins", *rules.login, folder=self.folder)
+            for login in rules.logins.items():
+                _run("mosquitto_passwd", "-b", "logins", *login, folder=self.folder)
             lines.append(f"password_file {self.folder / 'logins'}")
         if rules.acl:
             (self.folder / "acl").write_text(rules.acl)
@@ -173,6 +173,8 @@ class Broker:
             certificate, key = rules.certificate or rules.tls.issue("broker")
             lines += [f"cafile {rules.tls.file}", f"certfile {certificate}", f"keyfile {key}"]
             lines.append(f"require_certificate {str(rules.client_certificate).lower()}")
+        if rules.persistence:
+            lines += ["persistence true", f"persistence_location {self.folder}/"]
         return "\n".join([*lines, rules.extra, ""])
 
 
@@ -208,8 +210,10 @@ class Subscriber:
         login: tuple[str, str] | None = None,
         protocol: str = "5",
         tls: tuple[Authority, tuple[Path, Path] | None] | None = None,
+        session: bool = False,
     ) -> None:
-        self._port, self._topics = port, topics
+        """With `session` (MQTT 5) the broker keeps what comes while this client is away, as a consumer in the yard should have it."""
+        self._port, self._topics, self._session = port, topics, session
         self._messages: list[Received] = []
         self._changed = threading.Condition()
         self._subscribed = False
@@ -225,7 +229,11 @@ class Subscriber:
         self._client.on_disconnect, self._client.on_message = self._on_disconnect, self._on_message
 
     def __enter__(self) -> Self:
-        self._client.connect("127.0.0.1", self._port)
+        kept: Properties | None = None
+        if self._session:
+            kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho types its methods only
+            kept.SessionExpiryInterval = 3600
+        self._client.connect("127.0.0.1", self._port, clean_start=not self._session, properties=kept)
         self._client.loop_start()
         self.wait_subscribed()
         return self
@@ -253,7 +261,7 @@ class Subscriber:
 
     def wait_count(self, count: int, topic: str = "", seconds: float = 10.0) -> list[Received]:
         """At least `count` messages whose topic contains `topic`."""
-        self.wait_for(lambda messages: sum(topic in each.topic for each in messages) >= count, seconds)
+        self.wait_for(lambda messages: len(messages) >= count <= sum(topic in each.topic for each in messages), seconds)
         return self.collect(topic)
 
     def wait_subscribed(self, seconds: float = 10.0) -> None:

@@ -222,7 +222,7 @@ def one_answer(packet: bytes) -> Iterator[int]:
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_a_wrong_password_names_the_login_and_never_the_password(tmp_path: Path, protocol: str) -> None:
-    with Broker(tmp_path, Rules(login=("gate", "right"))) as broker:
+    with Broker(tmp_path, Rules(logins={"gate": "right"})) as broker:
         right = replace(settings(broker.port, protocol), user="gate", password=Secret("right"))
         with link(right) as open_link:
             answers(open_link, open_link.publish(ONLINE))
@@ -236,7 +236,7 @@ ACL = f"user gate\ntopic write {TOPICS.root}/status\ntopic readwrite {TOPICS.roo
 
 
 def test_a_refusal_by_the_access_list_is_seen_with_mqtt_5(tmp_path: Path) -> None:
-    with Broker(tmp_path, Rules(login=("gate", "right"), acl=ACL)) as broker:
+    with Broker(tmp_path, Rules(logins={"gate": "right"}, acl=ACL)) as broker:
         login = replace(settings(broker.port), user="gate", password=Secret("right"))
         with link(login) as open_link:
             allowed, refused = open_link.publish(ONLINE), open_link.publish(FINAL)
@@ -379,3 +379,37 @@ def test_a_broker_that_takes_few_at_a_time_is_not_sent_more(tmp_path: Path) -> N
         assert open_link.room == 1
         answers(open_link, token)
         assert open_link.room == 2
+
+
+def test_the_example_for_the_broker_lets_an_agent_write_its_own_topics_only(tmp_path: Path) -> None:
+    example = (Path(__file__).parents[1] / "config" / "mosquitto.acl.example").read_text("utf-8")
+    with Broker(tmp_path, Rules(logins={"gate-3-pi": "g", "yard": "y"}, acl=example)) as broker:
+        own = replace(settings(broker.port), user="gate-3-pi", password=Secret("g"))
+        with Subscriber(broker.port, "vinagent/v1/#", login=("yard", "y")) as yard, link(own) as open_link:
+            mine = open_link.publish(FINAL)
+            others = open_link.publish(replace(FINAL, topic=FINAL.topic.replace("gate-3-pi", "gate-4-pi")))
+            assert answers(open_link, mine, others) == {mine: None, others: "Not authorized"}
+            assert [each.topic for each in yard.wait_count(1, "/vin")] == [FINAL.topic]
+
+
+def test_the_example_for_the_broker_is_one_it_starts_with(tmp_path: Path, authority: Authority) -> None:
+    example = (Path(__file__).parents[1] / "config" / "mosquitto.conf.example").read_text("utf-8")
+    certificate, key = authority.issue("broker")
+    places = {
+        "/etc/mosquitto/certs/ca.pem": authority.file,
+        "/etc/mosquitto/certs/broker.pem": certificate,
+        "/etc/mosquitto/certs/broker.key": key,
+        "/etc/mosquitto/vin-agent.acl": tmp_path / "acl",
+        "/etc/mosquitto/vin-agent.passwd": tmp_path / "logins",
+        "/var/lib/mosquitto/": f"{tmp_path}/",
+        "listener 8883": f"listener {free_port()} 127.0.0.1",
+        "listener 1883 127.0.0.1": "",  # the test's own listener stands for it
+        "allow_anonymous false": "",
+    }
+    for standard, here in places.items():
+        assert standard in example
+        example = example.replace(standard, str(here))
+    (tmp_path / "acl").write_text(f"topic write {TOPICS.root}/#\n")
+    (tmp_path / "logins").touch(0o600)
+    with Broker(tmp_path, Rules(extra=example)) as broker, link(settings(broker.port)) as open_link:
+        answers(open_link, open_link.publish(FINAL))

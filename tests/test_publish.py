@@ -185,24 +185,25 @@ def lose(broker: Broker, outbox: MemoryOutbox, tally: Tally, how: Callable[[], o
         work(open_publisher, lambda: False)
 
 
-def test_a_broker_that_stops_halfway_costs_no_row_and_repeats_only_under_the_same_id(broker: Broker, yard: Subscriber) -> None:
+def test_a_broker_that_stops_halfway_costs_no_row_and_repeats_only_under_the_same_id(tmp_path: Path) -> None:
     outbox, tally = filled(2000), Tally()
-    with pytest.raises(RetryLater, match="was lost"):
-        lose(broker, outbox, tally, broker.stop, lambda: len(outbox.rows) < 1500)
-    assert outbox.rows
+    with Broker(tmp_path, Rules(persistence=True)) as broker, Subscriber(broker.port, session=True) as yard:
+        with pytest.raises(RetryLater, match="was lost"):
+            lose(broker, outbox, tally, broker.stop, lambda: len(outbox.rows) < 1500)
+        assert outbox.rows
 
-    yard.wait_lost()
-    broker.start()
-    yard.wait_subscribed()
-    with publisher(broker, outbox, tally, last=False) as open_publisher:
-        assert open_publisher.health().reconnects == 1
-        work(open_publisher, lambda: not outbox.rows)
-    yard.wait_for(lambda messages: len({each.properties["id"] for each in messages if each.properties}) == 2000)
-    payloads = [valid(each.topic, each.payload) for each in yard.collect("/vin")]
+        yard.wait_lost()
+        broker.start()
+        with publisher(broker, outbox, tally, last=False) as open_publisher:
+            assert open_publisher.health().reconnects == 1
+            work(open_publisher, lambda: not outbox.rows)
+        yard.wait_for(lambda messages: len({each.properties["id"] for each in messages if each.properties}) == 2000)
+        payloads = [valid(each.topic, each.payload) for each in yard.collect("/vin")]
 
-    repeats = Counter(each["id"] for each in payloads)
-    assert set(repeats) == {event(number).id for number in range(2000)}
-    assert sum(repeats.values()) - 2000 <= Mqtt().inflight
+    assert {each["id"] for each in payloads} == {event(number).id for number in range(2000)}
+    # The broker may repeat to its consumers what it was just sending; what the agent itself repeats has another attempt.
+    sendings = {(each["id"], each["data"]["delivery"]["attempt"]) for each in payloads}
+    assert len(sendings) - 2000 <= Mqtt().inflight
     assert all(each["data"]["delivery"]["replay"] for each in payloads)
 
 
@@ -234,12 +235,12 @@ ACL = f"user gate\ntopic write {TOPICS.root}/gate/+/vin\ntopic write {TOPICS.roo
 def test_refused_rows_are_kept_named_once_and_delivered_when_the_broker_takes_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logins = {"gate": "g", "yard": "y"}
+    rules = Rules(logins={"gate": "g", "yard": "y"}, acl=ACL)
     outbox = MemoryOutbox()
     for number in range(40):
         outbox.put(event(number, decision=UNREAD))
     outbox.put(event(100))
-    with two_logins(tmp_path, ACL, logins) as broker, Subscriber(broker.port, login=("yard", "y")) as yard:
+    with Broker(tmp_path, rules) as broker, Subscriber(broker.port, login=("yard", "y")) as yard:
         login: dict[str, Any] = {"user": "gate", "password": Secret("g"), "last": False}
         start = CLOCK.now()
         with caplog.at_level(logging.WARNING), publisher(broker, outbox, now=start, **login) as open_publisher:
@@ -250,8 +251,7 @@ def test_refused_rows_are_kept_named_once_and_delivered_when_the_broker_takes_th
             assert open_publisher.health().published == tried  # not again and again
             (complaint,) = (record.message for record in caplog.records)
             assert f"refuses {TOPICS.root}/gate/north-in/unread: Not authorized; check its access list" in complaint
-            broker.rules = replace(broker.rules, acl=ACL.replace("user yard", f"topic write {TOPICS.root}/#\nuser yard"))
-            broker.reload()
+            broker.allow(ACL.replace("user yard", f"topic write {TOPICS.root}/#\nuser yard"))
             later = replace(start, monotonic_ms=start.monotonic_ms + 70_000)
             end = time.monotonic() + 10
             while outbox.rows and time.monotonic() < end:
@@ -262,16 +262,6 @@ def test_refused_rows_are_kept_named_once_and_delivered_when_the_broker_takes_th
 
     assert len({each["id"] for each in payloads}) == 41
     assert {each["data"]["delivery"]["replay"] for each in payloads if each["data"]["decision"] == "unread"} == {True}
-
-
-@contextlib.contextmanager
-def two_logins(folder: Path, acl: str, logins: dict[str, str]) -> Iterator[Broker]:
-    """A broker that knows several users."""
-    (name, password), *others = logins.items()
-    with Broker(folder, Rules(login=(name, password), acl=acl)) as broker:
-        for other, its in others:
-            broker.add_login(other, its)
-        yield broker
 
 
 def test_the_newest_final_of_each_gate_stays_on_the_broker(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
