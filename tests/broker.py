@@ -80,7 +80,8 @@ subjectAltName = IP:127.0.0.1,DNS:localhost
 class Rules:
     """What the broker asks of its clients: logins, an access list, TLS, a client certificate; nothing by default."""
 
-    logins: Mapping[str, str] = field(default_factory=dict)
+    login: tuple[str, str] | None = None
+    more_logins: Mapping[str, str] = field(default_factory=dict)
     acl: str = ""
     tls: Authority | None = None
     certificate: tuple[Path, Path] | None = None  # the broker's own; by default one of the authority
@@ -156,14 +157,14 @@ class Broker:
 
     def _configuration(self) -> str:
         rules = self.rules
-        lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(not rules.logins).lower()}", "set_tcp_nodelay true"]
+        lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(rules.login is None).lower()}", "set_tcp_nodelay true"]
         # By default it drops what a slow subscriber has not taken beyond a thousand; with 0 it throws out whoever it refuses a message.
         lines.append("max_queued_messages 1000000")
         if os.geteuid() == 0:
             lines.append("user root")  # else mosquitto becomes a user who may not look into the folder
-        if rules.logins:
+        if rules.login:
             (self.folder / "logins").touch(0o600)
-            for login in rules.logins.items():
+            for login in (rules.login, *rules.more_logins.items()):
                 _run("mosquitto_passwd", "-b", "logins", *login, folder=self.folder)
             lines.append(f"password_file {self.folder / 'logins'}")
         if rules.acl:

@@ -222,7 +222,7 @@ def one_answer(packet: bytes) -> Iterator[int]:
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_a_wrong_password_names_the_login_and_never_the_password(tmp_path: Path, protocol: str) -> None:
-    with Broker(tmp_path, Rules(logins={"gate": "right"})) as broker:
+    with Broker(tmp_path, Rules(login=("gate", "right"))) as broker:
         right = replace(settings(broker.port, protocol), user="gate", password=Secret("right"))
         with link(right) as open_link:
             answers(open_link, open_link.publish(ONLINE))
@@ -236,7 +236,7 @@ ACL = f"user gate\ntopic write {TOPICS.root}/status\ntopic readwrite {TOPICS.roo
 
 
 def test_a_refusal_by_the_access_list_is_seen_with_mqtt_5(tmp_path: Path) -> None:
-    with Broker(tmp_path, Rules(logins={"gate": "right"}, acl=ACL)) as broker:
+    with Broker(tmp_path, Rules(login=("gate", "right"), acl=ACL)) as broker:
         login = replace(settings(broker.port), user="gate", password=Secret("right"))
         with link(login) as open_link:
             allowed, refused = open_link.publish(ONLINE), open_link.publish(FINAL)
@@ -383,7 +383,7 @@ def test_a_broker_that_takes_few_at_a_time_is_not_sent_more(tmp_path: Path) -> N
 
 def test_the_example_for_the_broker_lets_an_agent_write_its_own_topics_only(tmp_path: Path) -> None:
     example = (Path(__file__).parents[1] / "config" / "mosquitto.acl.example").read_text("utf-8")
-    with Broker(tmp_path, Rules(logins={"gate-3-pi": "g", "yard": "y"}, acl=example)) as broker:
+    with Broker(tmp_path, Rules(login=("gate-3-pi", "g"), more_logins={"yard": "y"}, acl=example)) as broker:
         own = replace(settings(broker.port), user="gate-3-pi", password=Secret("g"))
         with Subscriber(broker.port, "vinagent/v1/#", login=("yard", "y")) as yard, link(own) as open_link:
             mine = open_link.publish(FINAL)

@@ -235,7 +235,7 @@ ACL = f"user gate\ntopic write {TOPICS.root}/gate/+/vin\ntopic write {TOPICS.roo
 def test_refused_rows_are_kept_named_once_and_delivered_when_the_broker_takes_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rules = Rules(logins={"gate": "g", "yard": "y"}, acl=ACL)
+    rules = Rules(login=("gate", "g"), more_logins={"yard": "y"}, acl=ACL)
     outbox = MemoryOutbox()
     for number in range(40):
         outbox.put(event(number, decision=UNREAD))
