@@ -15,13 +15,13 @@ Payload = dict[str, Any]
 
 VERSION = 1
 MOST_BYTES = 4096  # small controllers read into fixed buffers
-READ, UNREAD = f"io.vinagent.read.final.v{VERSION}", f"io.vinagent.read.unread.v{VERSION}"
+READ, UNREAD, AUDIT = (f"io.vinagent.{name}.v{VERSION}" for name in ("read.final", "read.unread", "audit"))
 # The last level of a topic → where its JSON schema is published; a camera's status has one of its own.
 SCHEMAS = {
     name: f"https://vin-agent.example/schema/{file}-{VERSION}.json"
     for name, file in (
         ("vin", "vin-read"), ("unread", "vin-unread"), ("last", "last"),
-        ("status", "status"), ("info", "info"), ("health", "health"), ("camera", "camera-status"),
+        ("status", "status"), ("info", "info"), ("health", "health"), ("camera", "camera-status"), ("audit", "audit"),
     )
 }  # fmt: skip
 
@@ -131,7 +131,9 @@ def final(
     provider of the chain had to answer. What only the sending knows is added by `delivered`.
     """
     found = decision.vin is not None
-    best = capture.images[0] if capture.images else None
+    behind = _behind(decision, readings)
+    chosen = [image for image in capture.images if behind and image.number == behind.image]
+    best = next(iter((*chosen, *capture.images)), None)
     taken = best.taken_at if best else capture.taken_at
     payload = _without_none({
         "specversion": "1.0",
@@ -152,7 +154,7 @@ def final(
             "frames": {"seen": capture.frames_seen, "sent": len({each.image for each in readings}), "agreeing": decision.agreeing},
             **_where(capture),
             "quality": _quality(best.quality) if best else None,
-            "ocr": _ocr(decision, readings, attempts, fallback),
+            "ocr": _ocr(behind, len(readings) if attempts is None else attempts, fallback) if behind else None,
             "image": _image(best, taken) if best else None,
             "clock": {"trust": taken.trust, "boot_id": _short(taken.boot_id), "monotonic_ms": taken.monotonic_ms},
             "agent": {"version": _short(facts.version), "config": _short(facts.config)},
@@ -161,10 +163,37 @@ def final(
     return Event(capture.read_id, f"gate/{_level('gate', capture.gate)}/{'vin' if found else 'unread'}", _fitted(payload))
 
 
+def audit(event_id: str, told: Mapping[str, str | int | None], *, facts: Facts, now: Stamp) -> Event:
+    """What the yard would not hear of in the ordinary way: `told` has `what` happened, `source`, `id`, `sequence` and `why`."""
+    payload = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": facts.source,
+        "type": AUDIT,
+        "time": rfc3339(now.utc_ms),
+        "datacontenttype": "application/json",
+        "dataschema": SCHEMAS["audit"],
+        "recordedtime": rfc3339(now.utc_ms),
+        "data": _without_none({
+            **{key: value[:256] if isinstance(value, str) else value for key, value in told.items()},
+            "clock": {"trust": now.trust, "boot_id": _short(now.boot_id), "monotonic_ms": now.monotonic_ms},
+            "agent": {"version": _short(facts.version), "config": _short(facts.config)},
+        }),
+    }  # fmt: skip
+    return Event(event_id, "audit", payload)
+
+
 def delivered(payload: Payload, sequence: int, *, replay: bool, attempt: int, queued_ms: int, durable: bool = True) -> Payload:
     """The stored event with what only this sending knows; `queued_ms` counts from capture, so that time + queued_ms is now."""
     delivery = {"replay": replay, "attempt": attempt, "queued_ms": queued_ms, "durable": durable}
     return {**payload, "sequence": f"{sequence:012d}", "data": {**payload["data"], "delivery": delivery}}
+
+
+def queued_ms(payload: Payload, put_ms: int, now: Stamp) -> int:
+    """Milliseconds since capture, by monotonic time within one boot, else since the commit by the clock."""
+    taken: Payload = payload["data"].get("clock", {})
+    within = taken.get("boot_id") == now.boot_id
+    return max(0, now.monotonic_ms - int(taken["monotonic_ms"]) if within else now.utc_ms - put_ms)
 
 
 def last(payload: Payload) -> Payload:
@@ -211,14 +240,15 @@ def _quality(quality: Quality) -> Payload:
     })  # fmt: skip
 
 
-def _ocr(decision: Decision, readings: Sequence[Reading], attempts: int | None, fallback: bool) -> Payload | None:
-    """The call behind the decision: the first whose text is the raw text published, else the first of all."""
-    if not readings:
-        return None
-    behind = next((each for each in readings if each.text == decision.raw), readings[0])
+def _behind(decision: Decision, readings: Sequence[Reading]) -> Reading | None:
+    """The reading behind the decision: the first whose text is the raw text published, else the first of all."""
+    return next((each for each in readings if each.text == decision.raw), readings[0] if readings else None)
+
+
+def _ocr(behind: Reading, attempts: int, fallback: bool) -> Payload:
     return _without_none({
         "provider": _short(behind.provider),
-        "attempts": len(readings) if attempts is None else attempts,
+        "attempts": attempts,
         "latency_ms": behind.latency_ms,
         "request_id": _short(behind.request_id) if behind.request_id else None,
         "fallback": fallback,

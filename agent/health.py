@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from agent import config, state
 from agent.children import Children, View
 from agent.clock import Clock
-from agent.domain import Decision, Reason, Stamp
-from agent.events import Message
+from agent.domain import Decision, Event, Reason, Stamp
+from agent.events import Message, delivered, event_message, last, queued_ms
 from agent.identity import Identity
 from agent.ocr.budget import periods
 from agent.ocr.chain import Circuit
@@ -70,12 +70,14 @@ class Reporter:
         """The whole retained state, in the order a subscriber should meet it: a broker may have forgotten all of it."""
         self._told.clear()
         self._health_at = float("-inf")
-        return [self.status(), self._info(), *self.changes()]
+        self._told["status"] = (self._board.phase,)
+        return [self.status(), self._info(), *self.changes(), *self._lasts()]
 
     def changes(self) -> list[Message]:
         """Cameras whose state is another than the one told last; health when it is due or its condition changed."""
         now = self._clock.now()
-        cameras = [self._camera(view, now) for view in self._children.views() if self._is_news(view.name, (view.state, view.reason))]
+        cameras = [self.status()] if self._is_news("status", (self._board.phase,)) else []
+        cameras += [self._camera(view, now) for view in self._children.views() if self._is_news(view.name, (view.state, view.reason))]
         due = now.seconds - self._health_at >= self._settings.health.every_s
         reasons = self._reasons(now)
         if not self._is_news("", reasons) and not due:
@@ -96,6 +98,20 @@ class Reporter:
         ]
         payload = state.info(self._identity.facts, cameras, self._settings.reading.chain)
         return state.retained(self._identity.topics.info, payload)
+
+    def _lasts(self) -> list[Message]:
+        """The newest VIN of each gate, as a screen should show it; nothing where it may not stay on the broker: then it is taken away."""
+        kept = [self._store.get(f"last/gate/{gate}/vin") for gate in dict.fromkeys(each.gate for each in self._settings.camera)]
+        return [self._last(each) for each in kept if each]
+
+    def _last(self, kept: dict[str, Any]) -> Message:
+        event = Event(kept["payload"]["id"], kept["topic"], kept["payload"])
+        topic = self._identity.topics.last(event)
+        if not self._settings.mqtt.last:
+            return Message(topic, b"", retain=True)
+        waited_ms = queued_ms(event.payload, kept["put_ms"], self._clock.now())
+        payload = delivered(event.payload, kept["sequence"], replay=True, attempt=1, queued_ms=waited_ms)
+        return event_message(topic, last(payload), retain=True)
 
     def _camera(self, view: View, now: Stamp) -> Message:
         payload = state.camera_status(_state(view), now, reason=view.reason[:200] or None, frame_age_ms=_age_ms(view, now))

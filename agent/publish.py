@@ -9,7 +9,7 @@ from typing import Protocol
 from agent import config
 from agent.domain import Event, Stamp
 from agent.errors import RetryLater
-from agent.events import Message, Payload, Topics, delivered, event_message, last
+from agent.events import Message, Payload, Topics, delivered, event_message, last, queued_ms
 from agent.mqtt import Link
 from agent.state import MqttHealth
 
@@ -143,14 +143,13 @@ class Publisher:
         self._asked.extend(messages)
         self._link.wake()
 
-    def farewell(self, stopping: Message, offline: Message, clock: Callable[[], Stamp], seconds: float = 5.0) -> bool:
-        """Say `stopping`, wait for what is on its way, then say `offline`; False where something stayed unanswered.
+    def farewell(self, offline: Message, clock: Callable[[], Stamp], seconds: float = 5.0) -> bool:
+        """Wait for what is on its way, then say `offline`; False where something stayed unanswered.
 
         A goodbye in order keeps the broker from publishing the will, so the agent says itself that it is gone.
         """
         end = clock().seconds + seconds
         self._ask_for_lasts()
-        self._asked.append(stopping)
         settled = self._settle_until(end - seconds / 4, clock)
         self._asked.append(offline)
         return self._settle_until(end, clock) and settled
@@ -239,8 +238,8 @@ class Publisher:
         return rows
 
     def _send(self, row: Row, now: Stamp, *, replay: bool) -> None:
-        attempt, queued_ms = row.attempts + 1, _queued_ms(row, now)
-        payload = delivered(row.event.payload, row.sequence, replay=replay, attempt=attempt, queued_ms=queued_ms)
+        waited_ms = queued_ms(row.event.payload, row.put_ms, now)
+        payload = delivered(row.event.payload, row.sequence, replay=replay, attempt=row.attempts + 1, queued_ms=waited_ms)
         token = self._publish(event_message(self._topics.event(row.event), payload))
         self._flying[token] = Flying(row, payload)
 
@@ -260,10 +259,3 @@ class Publisher:
     def _ask_for_lasts(self) -> None:
         self._asked.extend(self._finals.values())
         self._finals.clear()
-
-
-def _queued_ms(row: Row, now: Stamp) -> int:
-    """Milliseconds since capture, by monotonic time within one boot, else since the commit by the clock."""
-    taken: Payload = row.event.payload["data"].get("clock", {})
-    within = taken.get("boot_id") == now.boot_id
-    return max(0, now.monotonic_ms - int(taken["monotonic_ms"]) if within else now.utc_ms - row.put_ms)

@@ -4,8 +4,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection, wait
+
+from ulid import ULID
 
 from agent import config, events
 from agent.children import Child, Children
@@ -22,7 +24,7 @@ from agent.wire import Ack, Captured, FromChild
 log = logging.getLogger(__name__)
 
 HOUR_MS = 3_600_000
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S, TIDY_EVERY_S = 0.5, 30.0
 
 
 @dataclass(slots=True)
@@ -31,10 +33,13 @@ class Take:
 
     children: Children
     store: Store
+    facts: events.Facts
     clock: Clock
     rest_s: float = 0.0
+    tidied_at: float = float("-inf")
 
     def step(self) -> bool:
+        self._tidy()
         pipes = self.children.pipes()
         if not pipes:
             time.sleep(0.2)  # nothing to wait on: every camera is between two processes
@@ -44,6 +49,17 @@ class Take:
             if pipe in ready:
                 self._listen(pipe, child)
         return True
+
+    def _tidy(self) -> None:
+        """Keep the store within its caps, and have the yard told what that, or damage, has cost."""
+        now = self.clock.now()
+        if now.seconds - self.tidied_at < TIDY_EVERY_S:
+            return
+        self.tidied_at = now.seconds
+        self.store.trim(now.utc_ms)
+        with self.store.transaction():
+            for audit in self.store.take_audits():
+                self.store.outbox.put(events.audit(str(ULID()), asdict(audit), facts=self.facts, now=now), now.utc_ms)
 
     def _listen(self, pipe: "Connection[Ack, FromChild]", child: Child) -> None:
         try:
@@ -134,7 +150,8 @@ class Read:
         with self.store.transaction():  # in one queue or the other, never both, never neither
             sequence = self.store.outbox.put(event, now.utc_ms)
             if decision.vin:
-                self.store.put(f"last/{event.topic}", {"sequence": sequence, "topic": event.topic, "payload": event.payload})
+                kept = {"sequence": sequence, "put_ms": now.utc_ms, "topic": event.topic, "payload": event.payload}
+                self.store.put(f"last/{event.topic}", kept)
             self.store.spool.done(capture.read_id)
         self.board.read(decision)
         log.info("%s: %s %s", capture.read_id, decision.outcome, decision.vin.value if decision.vin else decision.reason)
@@ -142,7 +159,7 @@ class Read:
 
 @dataclass(slots=True)
 class Send:
-    """Outbox → broker over one connection, with the state of the agent beside it; also keeps the store within its caps."""
+    """Outbox → broker over one connection, with the state of the agent beside it."""
 
     publisher: Publisher
     reporter: Reporter

@@ -143,7 +143,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _open_take(self) -> Iterator[Take]:
-        yield Take(self._children, self._store, self._clock)
+        yield Take(self._children, self._store, self._identity.facts, self._clock)
 
     @contextlib.contextmanager
     def _open_read(self) -> Iterator[Read]:
@@ -162,7 +162,7 @@ class Supervisor:
             log.info("connected to the broker at %s", link.where)
             yield Send(publisher, self._reporter, self._store, self._clock)
             if self._stops["send"].is_set():
-                publisher.farewell(self._reporter.status("stopping"), self._reporter.status("offline"), now, SEND_S - 0.5)
+                publisher.farewell(self._reporter.status("offline"), now, SEND_S - 0.5)
 
 
 def last_exit(store: Store) -> state.LastExit:

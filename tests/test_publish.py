@@ -285,7 +285,7 @@ def test_a_stop_does_not_leave_an_old_final_on_the_broker(broker: Broker, yard: 
     outbox = filled(30)
     with publisher(broker, outbox) as open_publisher:
         work(open_publisher, lambda: not outbox.rows)
-        assert open_publisher.farewell(said("stopping"), said("offline"), CLOCK.now)
+        assert open_publisher.farewell(said("offline"), CLOCK.now)
     yard.wait_for(lambda messages: any(b'"offline"' in each.payload for each in messages))
 
     assert ids(yard.collect("/last"))[-1] == event(29).id
@@ -315,15 +315,15 @@ def test_a_site_that_wants_no_vin_kept_gets_none_kept(broker: Broker) -> None:
         assert open_publisher.health().published == 3
 
 
-def test_a_stop_says_stopping_then_offline_and_the_will_stays_silent(broker: Broker, yard: Subscriber) -> None:
+def test_a_stop_ends_with_offline_and_the_will_stays_silent(broker: Broker, yard: Subscriber) -> None:
     outbox = filled(5)
     with publisher(broker, outbox, says=[said("online")], last=False) as open_publisher:
         open_publisher.step(CLOCK.now())
-        assert open_publisher.farewell(said("stopping"), said("offline"), CLOCK.now)
+        assert open_publisher.farewell(said("offline"), CLOCK.now)
     assert not outbox.rows  # what was on its way at the stop is marked
 
-    states = [valid(each.topic, each.payload)["state"] for each in yard.wait_count(3, "/status")]
-    assert states == ["online", "stopping", "offline"]
+    states = [valid(each.topic, each.payload)["state"] for each in yard.wait_count(2, "/status")]
+    assert states == ["online", "offline"]
 
 
 def test_a_stop_with_a_silent_broker_takes_no_longer_than_it_may(broker: Broker) -> None:
@@ -331,7 +331,7 @@ def test_a_stop_with_a_silent_broker_takes_no_longer_than_it_may(broker: Broker)
         open_publisher.step(CLOCK.now())
         broker.freeze()
         started = time.monotonic()
-        assert not open_publisher.farewell(said("stopping"), said("offline"), CLOCK.now, seconds=0.5)
+        assert not open_publisher.farewell(said("offline"), CLOCK.now, seconds=0.5)
         assert time.monotonic() - started < 1.0
 
 
