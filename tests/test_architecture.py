@@ -99,7 +99,7 @@ def test_pure_modules_touch_no_edge(module: str) -> None:
 def test_every_module_opens_with_one_sentence_on_what_it_is_for(module: str) -> None:
     opening = (ast.get_docstring(ast.parse(MODULES[module].read_text("utf-8"))) or "").splitlines()
     assert opening
-    assert opening[0].endswith((".", ":")), f"{module}: {opening[0]!r}"
+    assert opening[0].endswith((".", ":", "?")), f"{module}: {opening[0]!r}"
 
 
 def test_the_parent_can_supervise_without_opencv() -> None:

@@ -39,7 +39,14 @@ def test_without_systemd_nothing_is_said_and_nothing_breaks(tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     ("usec", "pid", "seconds"),
-    [("30000000", "", 15.0), ("30000000", str(os.getpid()), 15.0), ("30000000", "1", None), ("", "", None), ("0", "", None), ("x", "", None)],
+    [
+        ("30000000", "", 15.0),
+        ("30000000", str(os.getpid()), 15.0),
+        ("30000000", "1", None),
+        ("", "", None),
+        ("0", "", None),
+        ("x", "", None),
+    ],
 )
 def test_the_watchdog_is_fed_at_half_its_time_and_only_when_it_watches_us(
     usec: str, pid: str, seconds: float | None, monkeypatch: pytest.MonkeyPatch
