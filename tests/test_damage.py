@@ -10,7 +10,7 @@ from agent import config
 from agent.errors import NeedsOperator, RetryLater
 from agent.store import Audit, Store
 from tests.samples import capture, event
-from tests.test_store import cut_off
+from tests.test_store import PowerCut, cut_off
 
 NOW = 1_800_000_000_000
 
@@ -86,6 +86,20 @@ def test_a_loss_is_told_until_it_was_taken(file: Path) -> None:
         assert store.losses == ()
         assert [audit.what for audit in store.take_audits()] == ["lost"]
         assert store.take_audits() == []
+
+
+def test_a_loss_is_told_also_if_the_first_start_after_it_is_cut_off(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_: object) -> None:
+        raise PowerCut
+
+    zero_the_header(file)
+    with monkeypatch.context() as moment:
+        moment.setattr(Store, "_tell_losses", cut)
+        with pytest.raises(PowerCut):
+            open_store(file.parent)
+
+    with open_store(file.parent) as store:
+        assert [audit.what for audit in store.take_audits()] == ["lost"]
 
 
 def test_an_audit_that_could_not_be_told_is_not_lost(file: Path) -> None:

@@ -133,6 +133,24 @@ def test_the_cap_takes_what_is_worth_least_first(tmp_path: Path, opened: Callabl
     assert went[-1] < (0, 0, 0, 12)
 
 
+def test_an_eviction_that_stops_for_its_callers_deadlines_goes_on_where_it_was(
+    tmp_path: Path, opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.retention._MOST_BATCHES", 1)
+    monkeypatch.setattr("agent.retention._BATCH", 8)  # two pictures
+    store = opened(tmp_path)
+    for number in range(5):
+        sent(store, f"S{number}")
+        seen(store, f"U{number}")
+
+    left = []
+    for _ in range(5):
+        store._retention.trim(NOW, 890_000)
+        left.append(kinds(store))
+
+    assert left == [(3, 5, 5, 5), (1, 5, 5, 5), (0, 5, 5, 5), (0, 0, 5, 5), (0, 0, 3, 5)]
+
+
 def test_of_unsent_pictures_those_already_read_go_first_and_the_vehicle_stays(tmp_path: Path, opened: Callable[..., Store]) -> None:
     store = opened(tmp_path)
     seen(store, "waits")
@@ -280,6 +298,16 @@ def test_the_ballast_is_given_up_on_a_full_disk_and_taken_again_later(tmp_path: 
     disk.size += 10_000_000
     store.trim(NOW)
     assert ballast.stat().st_size == 256_000
+
+
+def test_a_picture_is_written_once_however_far_its_vehicle_travels(tmp_path: Path, opened: Callable[..., Store]) -> None:
+    store = opened(tmp_path)
+    seen(store, "A", picture=bytes(400_000))
+    store._db.write_back()
+
+    store.outbox.sent([read(store, "A")], NOW)
+
+    assert store._db.log_bytes() < 150_000, "the picture has 400 KB"
 
 
 def test_trimming_inside_a_transaction_waits_for_its_end(tmp_path: Path, opened: Callable[..., Store]) -> None:
