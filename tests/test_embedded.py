@@ -16,7 +16,7 @@ from agent.domain import Box, EncodedImage, Pixels, Plate, Quality, Stamp
 from agent.errors import NeedsOperator, Rejected
 from agent.ocr.embedded import Embedded
 from agent.ocr.textline import Columns, Floats, level, slope, strips, tensor
-from agent.ocr.textmap import detector_input, lines, rows
+from agent.ocr.textmap import detector_input, lines, rows, whole
 from agent.vin_text import ALPHABET, candidates_in
 
 AMERICAN, GERMAN = "1M8GDM9AXKP042788", "WVWZZZ9NZ6Y195541"
@@ -276,3 +276,19 @@ def test_specks_and_faint_regions_are_no_lines() -> None:
 def test_groups_beside_each_other_are_one_row_and_lines_below_are_not() -> None:
     one, two, below = (Plate(Box(x, y, 100, 20), 0.0, 0.9, 0.0) for x, y in ((150, 12), (20, 10), (30, 50)))
     assert rows([one, two, below]) == [[two, one], [below]]
+
+
+def test_the_groups_of_a_row_are_one_plate_turned_as_they_are() -> None:
+    corners = Box(0, 0, 300, 20).corners(15)
+    left, right = (Plate(Box(x, y, 100, 20), 15.0, score, 0.0) for x, y, score in around(corners))
+    found = whole([left, right])
+    assert (found.angle, found.score) == (15.0, 0.7)
+    assert np.array(found.corners()) == pytest.approx(np.array(corners), abs=0.01)
+
+
+def around(corners: tuple[tuple[float, float], ...]) -> Iterator[tuple[float, float, float]]:
+    """Where the first and last third of a turned line lie, each as the corner of its box before turning, and a score."""
+    start, end = np.add(corners[0], corners[3]) / 2, np.add(corners[1], corners[2]) / 2
+    for share, score in ((1 / 6, 0.7), (5 / 6, 0.9)):
+        x, y = start + (end - start) * share
+        yield float(x) - 50, float(y) - 10, score

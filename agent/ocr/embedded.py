@@ -16,7 +16,7 @@ from agent import config
 from agent.domain import Bounds, Box, EncodedImage, Pixels, Plate, Reading
 from agent.errors import NeedsOperator, Rejected, RetryLater
 from agent.ocr.textline import Columns, Floats, Line, longer, strips, tensor
-from agent.ocr.textmap import detector_input, lines, rows
+from agent.ocr.textmap import detector_input, lines, rows, whole
 from agent.vin_text import LENGTH, Spelling, candidates_in
 from agent.vision import sharpness
 from agent.vision.plate import rectify
@@ -58,12 +58,12 @@ class Embedded:
         first = self._line(pixels, line)
         if _surety(first) >= _WEAK:
             return first
-        whole = self._read_whole(pixels)
-        return whole if whole.text and _surety(whole) >= _surety(first) else first
+        other = self._read_whole(pixels)
+        return other if other.text and _surety(other) >= _surety(first) else first
 
     def locate(self, pixels: Pixels) -> list[Plate]:
-        """Every line of text in a BGR picture, long ones first; `score` is how sure the detector is that it is text."""
-        found = self._lines(pixels)
+        """Every line of text in a BGR picture that may be long enough, groups taken together, the surest first (`score`)."""
+        found = sorted(map(whole, rows(self._lines(pixels))), key=lambda line: -line.score)
         return [replace(line, sharpness=sharpness.sharpness(rectify(pixels, line, 0.0, 0.0)[0])) for line in found]
 
     def _lines(self, pixels: Pixels) -> list[Plate]:
@@ -76,19 +76,21 @@ class Embedded:
             raise RuntimeError("the embedded reader is used outside its with block")
         return self._models
 
-    def _line(self, pixels: Pixels, box: Box) -> Line:
-        """The surest of several cuts of one line; a text that is nearly long enough is looked at once more beyond its ends."""
-        best = self._best(Line("", ()), strips(pixels, box))
+    def _line(self, pixels: Pixels, box: Box, shortest: int = 0) -> Line:
+        """The surest of several cuts of one line; a text that is nearly long enough is looked at once more beyond its ends.
+
+        What looks shorter than `shortest` gets one look only.
+        """
+        best = self._best(Line("", ()), strips(pixels, box), shortest)
         nearly = _NEARLY <= len(best.text) < LENGTH
         return self._best(best, longer(pixels, box)) if nearly else best
 
-    def _best(self, best: Line, cuts: Iterable[Pixels]) -> Line:
+    def _best(self, best: Line, cuts: Iterable[Pixels], shortest: int = 0) -> Line:
         for cut in cuts:
             line = self._run.recognise(tensor(cut))
             if _rank(line) > _rank(best):
                 best = line
-            # Most lines of a picture are other text: one look is enough for those.
-            if _surety(best) >= _SURE or len(best.text) < _SHORT:
+            if _surety(best) >= _SURE or len(best.text) < shortest:
                 break
         return best
 
@@ -97,8 +99,8 @@ class Embedded:
         return _joined(sorted((line for line in read if line.text), key=_rank, reverse=True), "\n")
 
     def _read_row(self, pixels: Pixels, row: list[Plate]) -> Line:
-        # The cuts need some surroundings for their margins.
-        return _joined([self._line(*rectify(pixels, group, 1.5, 0.5)) for group in row], " ")
+        # Most lines of a picture are other text: one look is enough for those. The cuts need some surroundings for their margins.
+        return _joined([self._line(*rectify(pixels, group, 1.5, 0.5), _SHORT) for group in row], " ")
 
 
 def _joined(parts: list[Line], between: str) -> Line:

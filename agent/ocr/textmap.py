@@ -70,6 +70,17 @@ def rows(found: list[Plate]) -> list[list[Plate]]:
     return [row for row in joined if sum(line.box.width / line.box.height for line in row) >= _LONG]
 
 
+def whole(row: list[Plate]) -> Plate:
+    """One plate round all groups of a row, turned as the longest of them; as sure as the least sure."""
+    longest = max(row, key=lambda line: line.box.width)
+    back = cv2.getRotationMatrix2D((0, 0), longest.angle, 1.0)[:, :2]
+    corners = np.array([corner for line in row for corner in line.corners()]) @ back.T
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    x, y = np.array([left + right, top + bottom]) / 2 @ back
+    width, height = float(right - left), float(bottom - top)
+    return Plate(Box(float(x) - width / 2, float(y) - height / 2, width, height), longest.angle, min(line.score for line in row), 0.0)
+
+
 def _beside(left: Plate, right: Plate) -> bool:
     height = max(left.box.height, right.box.height)
     gap = right.box.x - left.box.x - left.box.width
