@@ -221,18 +221,19 @@ def reach(on: npt.NDArray[np.bool_], start: int, gap: int) -> tuple[int, int]:
     return int(places[first]), int(places[last])
 
 
-def distinct(lines: list[Line], share: float, most: int) -> list[Line]:
-    """The lines in their order without those that overlap an earlier one by `share` of their common area, at most so many."""
-    if not lines:
-        return []
-    hulls = np.array([line.hull() for line in lines])
+def overlaps(lines: list[Line]) -> npt.NDArray[np.float64]:
+    """Intersection over union of the upright hulls of every two lines."""
+    hulls = np.array([line.hull() for line in lines]).reshape(-1, 4)
     sizes = (hulls[:, 2:] - hulls[:, :2]).prod(axis=1)
+    low, high = np.maximum(hulls[:, None, :2], hulls[None, :, :2]), np.minimum(hulls[:, None, 2:], hulls[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    return np.asarray(shared / (sizes[:, None] + sizes[None] - shared), np.float64)
+
+
+def distinct(shared: npt.NDArray[np.float64], share: float, most: int) -> list[int]:
+    """Which of the lines with these overlaps remain, in their order, without those that overlap an earlier one by `share`."""
     kept: list[int] = []
-    for index in range(len(lines)):
-        low = np.maximum(hulls[kept, :2], hulls[index, :2])
-        shared = np.clip(np.minimum(hulls[kept, 2:], hulls[index, 2:]) - low, 0, None).prod(axis=1)
-        if not (shared > share * (sizes[kept] + sizes[index] - shared)).any():
+    for index in range(len(shared)):
+        if len(kept) < most and not (shared[index, kept] > share).any():
             kept.append(index)
-            if len(kept) == most:
-                break
-    return [lines[index] for index in kept]
+    return kept
