@@ -54,8 +54,8 @@ class Vision:
     gap_s: float = number(0.8, 0.1, 60)
     longest_s: float = number(6.0, 0.5, 600)
     pictures: int = number(3, 1, 8)
-    margin_x: float = number(2.0, 0, 10)
-    margin_y: float = number(1.0, 0, 10)
+    margin_x: float = number(4.0, 0, 10)
+    margin_y: float = number(2.0, 0, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from agent import config, state
 from agent.children import Children, View
@@ -71,7 +71,7 @@ class Reporter:
         self._told.clear()
         self._health_at = float("-inf")
         self._told["status"] = (self._board.phase,)
-        return [self.status(), self._info(), *self.changes(), *self._lasts()]
+        return [self.status(), self._info(), *self.changes(), *(self._last(*kept) for kept in self._kept())]
 
     def changes(self) -> list[Message]:
         """Cameras whose state is another than the one told last; health when it is due or its condition changed."""
@@ -99,19 +99,23 @@ class Reporter:
         payload = state.info(self._identity.facts, cameras, self._settings.reading.chain)
         return state.retained(self._identity.topics.info, payload)
 
-    def _lasts(self) -> list[Message]:
-        """The newest VIN of each gate, as a screen should show it; nothing where it may not stay on the broker: then it is taken away."""
-        kept = [self._store.get(f"last/gate/{gate}/vin") for gate in dict.fromkeys(each.gate for each in self._settings.camera)]
-        return [self._last(each) for each in kept if each]
+    def known_lasts(self) -> dict[str, int]:
+        """Topic → number of the newest VIN of each gate: an older one of a backlog must not take its place."""
+        return {self._identity.topics.last(event): sequence for event, sequence, _ in self._kept()}
 
-    def _last(self, kept: dict[str, Any]) -> Message:
-        event = Event(kept["payload"]["id"], kept["topic"], kept["payload"])
+    def _kept(self) -> list[tuple[Event, int, int]]:
+        """The newest VIN event of each gate, its number, and when it was committed."""
+        gates = dict.fromkeys(camera.gate for camera in self._settings.camera)
+        kept = [self._store.get(f"last/gate/{gate}/vin") for gate in gates]
+        return [(Event(each["payload"]["id"], each["topic"], each["payload"]), each["sequence"], each["put_ms"]) for each in kept if each]
+
+    def _last(self, event: Event, sequence: int, put_ms: int) -> Message:
+        """What a screen at the gate should show; an empty message takes away what may not stay on the broker."""
         topic = self._identity.topics.last(event)
         if not self._settings.mqtt.last:
             return Message(topic, b"", retain=True)
-        waited_ms = queued_ms(event.payload, kept["put_ms"], self._clock.now())
-        payload = delivered(event.payload, kept["sequence"], replay=True, attempt=1, queued_ms=waited_ms)
-        return event_message(topic, last(payload), retain=True)
+        waited_ms = queued_ms(event.payload, put_ms, self._clock.now())
+        return event_message(topic, last(delivered(event.payload, sequence, replay=True, attempt=1, queued_ms=waited_ms)), retain=True)
 
     def _camera(self, view: View, now: Stamp) -> Message:
         payload = state.camera_status(_state(view), now, reason=view.reason[:200] or None, frame_age_ms=_age_ms(view, now))

@@ -72,7 +72,13 @@ class Take:
 
     def _take(self, word: Captured, pipe: "Connection[Ack, FromChild]") -> None:
         capture = word.capture
-        if self.store.spool.put(capture, self.clock.now().utc_ms):
+        try:
+            new = self.store.spool.put(capture, self.clock.now().utc_ms)
+        except Rejected as refusal:
+            # It would be refused for ever: acknowledged, so that the camera does not say it again and again.
+            log.error("%s: a vehicle was seen and cannot be kept: %s", capture.camera, refusal)
+            new = False
+        if new:
             log.info(
                 "%s: vehicle seen at gate %s, %d pictures, read_id %s", capture.camera, capture.gate, len(capture.images), capture.read_id
             )

@@ -55,7 +55,7 @@ class Supervisor:
         self._children = Children([Job(each, settings.vision, bounds, settings.agent.log_level) for each in settings.camera])
         self._board = Board(clock.now(), str(ULID()), last_exit(store))
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
-        self._tally = Tally()
+        self._tally = Tally(last=self._reporter.known_lasts())
         self._stops = {name: threading.Event() for name in ("take", "read", "send")}
         self._workers = [
             Worker("take", self._open_take, self._stops["take"]),
@@ -86,8 +86,8 @@ class Supervisor:
         while True:
             if self._leave():
                 return 0
-            if dead := [worker.name for worker in self._workers if not worker.alive()]:
-                log.critical("the %s worker has ended, which it never should; leaving so that the service manager starts afresh", dead[0])
+            if why := self._broken():
+                log.critical("%s; leaving, so that the service manager starts afresh", why)
                 return 1
             self._children.look_after()
             now = time.monotonic()
@@ -95,6 +95,13 @@ class Supervisor:
                 pinged_at = now
                 systemd.notify("WATCHDOG=1")
             time.sleep(TICK_S)
+
+    def _broken(self) -> str:
+        """What only a new start mends: it looks the store over and puts a damaged file aside."""
+        if self._store.damaged:
+            return "the store is damaged"
+        dead = [worker.name for worker in self._workers if not worker.alive()]
+        return f"the {dead[0]} worker has ended, which it never should" if dead else ""
 
     def _leave(self) -> bool:
         while self._asked:
