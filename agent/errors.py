@@ -9,19 +9,23 @@ AgentError
 
 
 class AgentError(Exception):
-    """The root of everything the agent raises on purpose; its text is one sentence a person can act on."""
+    """The root of everything the agent raises on purpose; its text is one sentence a person can act on.
+
+    Where the other side said so: `after` seconds it is of no use to ask again, `tries` is how often in all the same call is worth
+    making, `charged` whether it was billed. None means that nobody knows.
+    """
+
+    def __init__(self, message: str, *, after: float | None = None, tries: int | None = None, charged: bool | None = None) -> None:
+        super().__init__(message)
+        self.after, self.tries, self.charged = after, tries, charged
 
 
 class RetryLater(AgentError):
     """The same call may well succeed later, after `after` seconds where the other side said so."""
 
-    def __init__(self, message: str, *, after: float | None = None) -> None:
-        super().__init__(message)
-        self.after = after
-
 
 class Rejected(AgentError):
-    """This record can never succeed, however often it is tried."""
+    """This record can never succeed, however often it is tried; `tries` above 1 where a vendor calls a fault of its own so."""
 
 
 class NeedsOperator(AgentError):
