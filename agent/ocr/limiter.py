@@ -1,0 +1,37 @@
+"""How fast a provider may be asked: a bucket of tokens that fills at the provider's rate, and stays shut as long as it asked for."""
+
+
+class Limiter:
+    """`per_s` calls a second, at most `burst` of them at once; 0 is no limit. Time is given, in monotonic seconds.
+
+    One token as a rule: with more, a second that begins with a full bucket sees `burst` calls above the rate, and a vendor counts those.
+    """
+
+    def __init__(self, per_s: float, burst: int = 1) -> None:
+        self._per_s, self._burst = per_s, float(max(1, burst))
+        self._tokens, self._filled_at = self._burst, float("-inf")
+        self._shut_until = float("-inf")
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until the next call may be made; 0 where it may be made now."""
+        shut = max(0.0, self._shut_until - now)
+        if self._per_s <= 0:
+            return shut
+        missing = 1.0 - self._level(now)
+        # A billionth of a token is a rounding error of the clock, not a call too early.
+        return max(shut, missing / self._per_s if missing > 1e-9 else 0.0)
+
+    def take(self, now: float) -> None:
+        """Notes a call that is made now."""
+        self._tokens, self._filled_at = self._level(now) - 1.0, now
+
+    def hold(self, seconds: float, now: float) -> None:
+        """What a vendor asked for, as Retry-After or as "limit:XX,time:1 minute": no call before that, and no burst after it."""
+        level = self._level(now)
+        self._shut_until = max(self._shut_until, now + seconds)
+        self._tokens, self._filled_at = min(level, 1.0), self._shut_until
+
+    def _level(self, now: float) -> float:
+        if self._filled_at == float("-inf"):
+            return self._burst
+        return min(self._burst, self._tokens + max(0.0, now - self._filled_at) * self._per_s)
