@@ -12,12 +12,22 @@ class AgentError(Exception):
     """The root of everything the agent raises on purpose; its text is one sentence a person can act on.
 
     Where the other side said so: `after` seconds it is of no use to ask again, `tries` is how often in all the same call is worth
-    making, `charged` whether it was billed. None means that nobody knows.
+    making, `charged` whether it was billed. None means that nobody knows. `action` and `code` are what a provider's answer stands for
+    (agent.ocr.faults) and what the vendor calls it, empty where no answer came.
     """
 
-    def __init__(self, message: str, *, after: float | None = None, tries: int | None = None, charged: bool | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        after: float | None = None,
+        tries: int | None = None,
+        charged: bool | None = None,
+        action: str = "",
+        code: str = "",
+    ) -> None:
         super().__init__(message)
-        self.after, self.tries, self.charged = after, tries, charged
+        self.after, self.tries, self.charged, self.action, self.code = after, tries, charged, action, code
 
 
 class RetryLater(AgentError):
