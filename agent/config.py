@@ -7,10 +7,30 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from agent import config_accounts
+from agent.config_http import Http
+from agent.config_providers import (
+    Aliyun,
+    Baidu,
+    Huawei,
+    HuaweiVehicleLicence,
+    Providers,
+    Tencent,
+    TencentLegacyLicence,
+    TencentLegacyVin,
+    TencentVehicleLicence,
+)
 from agent.errors import BadConfig
 from agent.settings import Builder, Secret, number, one_of, parse, pattern, text
+
+__all__ = [
+    "Agent", "Aliyun", "Baidu", "Camera", "Health", "Http", "Huawei", "HuaweiVehicleLicence", "Mqtt", "Providers", "Reading", "Secret",
+    "Settings", "Store", "Tencent", "TencentLegacyLicence", "TencentLegacyVin", "TencentVehicleLicence", "Vision", "as_dict", "load",
+]  # fmt: skip
+
+T = TypeVar("T")
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
 GATE_WORDS = "lower case letters, digits, - and _, at most 63"
@@ -116,10 +136,12 @@ class Settings:
     store: Store = field(default_factory=Store)
     mqtt: Mqtt = field(default_factory=Mqtt)
     health: Health = field(default_factory=Health)
+    http: Http = field(default_factory=Http)
+    provider: Providers = field(default_factory=Providers)
 
 
-# Name in the environment → (section, key). A systemd credential has the name `section.key`.
-SECRETS = {"VIN_AGENT_MQTT_PASSWORD": ("mqtt", "password"), "VIN_AGENT_MQTT_USER": ("mqtt", "user")}
+# Where a value may also come from: as VIN_AGENT_SECTION_KEY in the environment, as `section.key` among systemd's credentials.
+SECRETS: tuple[tuple[str, ...], ...] = (("mqtt", "password"), ("mqtt", "user"), ("http", "proxy"), *config_accounts.secret_paths())
 
 
 def load(file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -129,9 +151,9 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """
     data, lines = parse(file)
     builder = Builder(file, lines)
-    settings = builder.build(Settings, data)
+    settings = _with_secrets(builder.build(Settings, data), environ)
     _agree(settings, builder)
-    return _with_secrets(settings, environ)
+    return settings
 
 
 def _agree(settings: Settings, builder: Builder) -> None:
@@ -149,17 +171,31 @@ def _agree(settings: Settings, builder: Builder) -> None:
     for key in ("ca_file", "cert_file", "key_file"):
         if (path := getattr(mqtt, key)) and not Path(path).is_file():
             raise builder.wrong(("mqtt", key), "a file that exists", path)
+    _can_be_asked(settings, builder)
+
+
+def _can_be_asked(settings: Settings, builder: Builder) -> None:
+    """Every cloud reader of the chain has what it needs: a gate must not find out with its first vehicle."""
+    for name in settings.reading.chain:
+        for key, expected in config_accounts.problems(settings.provider, name)[:1]:
+            value = getattr(config_accounts.section(settings.provider, name), key)
+            raise builder.wrong(("provider", config_accounts.section_name(name), key), expected, value)
 
 
 def _with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
     """The environment wins over the file, a systemd credential over both."""
-    for variable, (section, key) in SECRETS.items():
-        value = _credential(f"{section}.{key}", environ) or environ.get(variable, "")
+    for path in SECRETS:
+        value = _credential(".".join(path), environ) or environ.get("VIN_AGENT_" + "_".join(path).upper(), "")
         if value:
-            part = getattr(settings, section)
-            kind = type(getattr(part, key))
-            settings = replace(settings, **{section: replace(part, **{key: kind(value)})})
+            settings = _laid(settings, path, value)
     return settings
+
+
+def _laid(section: T, path: tuple[str, ...], value: str) -> T:
+    """The same settings with another value at the end of `path`."""
+    inner = getattr(section, path[0])
+    changed = _laid(inner, path[1:], value) if path[1:] else type(inner)(value)
+    return replace(section, **{path[0]: changed})  # type: ignore[type-var]  # T is a settings class
 
 
 def _credential(name: str, environ: Mapping[str, str]) -> str:

@@ -30,9 +30,9 @@ def reading_to_json(reading: Reading) -> Json:
 def reading_from_json(data: Json) -> Reading:
     """The reading again; raises `ValueError` where `data` is none."""
     try:
-        confidence = data["confidence"]
-        return Reading(**{**data, "confidence": None if confidence is None else tuple(confidence)})
-    except (KeyError, TypeError) as exc:
+        confidence, fields = data["confidence"], tuple((str(name), str(text)) for name, text in data.get("fields", ()))
+        return Reading(**{**data, "confidence": None if confidence is None else tuple(confidence), "fields": fields})
+    except (KeyError, TypeError, ValueError) as exc:
         raise ValueError(f"this is not a reading: {exc!r}") from exc
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from agent.errors import BadConfig
 
 T = TypeVar("T")
+_SECRET = re.compile("password|secret|token|access_key|api_key")  # keys whose value no complaint may repeat
 Path_ = tuple[str | int, ...]  # where in the file: ("camera", 0, "fps")
 
 
@@ -137,7 +138,7 @@ class Builder:
         return hint(value)
 
     def wrong(self, where: Path_, expected: str, value: Any, choices: tuple[str, ...] = ()) -> BadConfig:
-        shown = "a value that is kept secret" if where and "password" in str(where[-1]) else repr(value)
+        shown = "a value that is kept secret" if where and _SECRET.search(str(where[-1])) and value else repr(value)
         return BadConfig(f"{self._at(where)}: {dotted(where)} must be {expected}, not {shown}{_nearest(str(value), choices)}")
 
     def _unknown(self, where: Path_, key: str, known: list[str]) -> BadConfig:

@@ -123,7 +123,7 @@ def read_all(files: Sequence[Path], *, as_json: bool, save: Path | None = None) 
     """Reads pictures and prints one line for each; True where each of them gave an accepted VIN."""
     settings, clock = config.Settings(), Clock()
     everything = True
-    with Embedded(settings.reading) as reader:
+    with Embedded(settings) as reader:
         for file in files:
             try:
                 pixels = _opened(file)

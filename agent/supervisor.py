@@ -17,7 +17,7 @@ from agent.domain import Bounds
 from agent.health import Board, Reporter
 from agent.identity import Identity, identify
 from agent.mqtt import Link
-from agent.ocr import common_bounds, provider_class
+from agent.ocr import common_bounds, open_providers
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
 from agent.publish import Publisher, Tally
@@ -39,7 +39,7 @@ def run(settings: config.Settings) -> int:
     # The journal then holds the stack of the line that hung when the watchdog ends us.
     faulthandler.enable()
     identity = identify(settings)
-    bounds = common_bounds(settings.reading.chain)
+    bounds = common_bounds(settings.reading.chain, settings)
     clock = Clock()
     settings.agent.state_dir.mkdir(parents=True, exist_ok=True)
     with Store.open(settings.agent.state_dir, settings.store, clock.now().utc_ms) as store:
@@ -155,7 +155,7 @@ class Supervisor:
     @contextlib.contextmanager
     def _open_read(self) -> Iterator[Read]:
         reading = self._settings.reading
-        providers = [provider_class(name)(reading) for name in reading.chain]
+        providers = open_providers(self._settings)
         with Chain(providers, self._store.ledger, Budget(reading, self._store.ledger), self._clock.now) as chain:
             self._board.circuits = chain.circuits
             yield Read(self._store, chain, reading, self._identity.facts, self._clock, self._board)

@@ -15,6 +15,7 @@ FLOORS = [
         "agent",
         "agent.errors",
         "agent.domain",
+        "agent.document",
         "agent.settings",
         "agent.vin",
         "agent.vin_text",
@@ -22,7 +23,7 @@ FLOORS = [
         "agent.events",
         "agent.state",
     ],
-    ["agent.records", "agent.config"],
+    ["agent.records", "agent.config", "agent.config_accounts", "agent.config_http", "agent.config_providers"],
     ["agent.clock", "agent.systemd", "agent.logs", "agent.shipped", "agent.identity"],
     [
         "agent.sqlite",

@@ -25,7 +25,7 @@ TAKEN = Stamp(1_773_468_729_482, 88_123_441, "boot", "synced")
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Embedded]:
-    with Embedded(config.Reading()) as reader:
+    with Embedded(config.Settings()) as reader:
         yield reader
 
 
@@ -147,19 +147,19 @@ def test_reading_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    with Embedded(config.Reading()) as reader:
+    with Embedded(config.Settings()) as reader:
         assert read(reader, *plate(AMERICAN)) == AMERICAN
 
 
 @pytest.mark.parametrize("missing", ["onnxruntime", "rapidocr"])
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(NeedsOperator, match=rf"{missing}.*pip install 'vin-capture-agent\[embedded\]'"), Embedded(config.Reading()):
+    with pytest.raises(NeedsOperator, match=rf"{missing}.*pip install 'vin-capture-agent\[embedded\]'"), Embedded(config.Settings()):
         pass
 
 
 def test_the_models_are_given_back_at_the_end() -> None:
-    reader = Embedded(config.Reading())
+    reader = Embedded(config.Settings())
     with reader:
         pass
     with pytest.raises(RuntimeError, match="outside its with block"):

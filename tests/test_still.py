@@ -22,7 +22,7 @@ VIN = "1M8GDM9AXKP042788"
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Embedded]:
-    with Embedded(SETTINGS.reading) as reader:
+    with Embedded(SETTINGS) as reader:
         yield reader
 
 

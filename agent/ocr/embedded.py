@@ -34,9 +34,11 @@ class Embedded:
     bounds = Bounds()
     price = 0.0
     metered = False
+    per_s = 0.0
+    url = ""
 
-    def __init__(self, settings: config.Reading) -> None:
-        self._threads = settings.threads
+    def __init__(self, settings: config.Settings) -> None:
+        self._threads = settings.reading.threads
         self._models: _Models | None = None
 
     def __enter__(self) -> Self:
@@ -52,6 +54,11 @@ class Embedded:
         line = self.read_line(_decoded(image), image.line)
         latency_ms = round((time.monotonic() - started) * 1000)
         return Reading(line.text, line.confidence, self.name, image.number, None, latency_ms)
+
+    def check(self, call: bool = False) -> tuple[str, ...]:  # reading costs nothing here: `call` changes nothing
+        """Whether the models load; raises `NeedsOperator` where they do not."""
+        with self:
+            return ("the embedded reader's models load",)
 
     def read_line(self, pixels: Pixels, line: Box) -> Line:
         """The text of the line in a BGR picture, or of the whole picture, best VIN first, where that shows a surer one."""

@@ -94,7 +94,7 @@ def frames_in(folder: Path) -> Iterator[Clip]:
 
 def _open_reader() -> None:
     cv2.setNumThreads(1)
-    _readers.append(Embedded(SETTINGS.reading).__enter__())
+    _readers.append(Embedded(SETTINGS).__enter__())
 
 
 def seen_in(pixels: Pixels, name: str) -> Sight:

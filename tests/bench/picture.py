@@ -43,7 +43,7 @@ def told(finished: FinishedPass) -> tuple[EncodedImage, dict[str, object]]:
     capture = assemble(finished, job.camera, job.bounds)
     if not isinstance(capture, Capture):
         raise SystemExit("no picture of the vehicle fits the bounds")
-    with Embedded(config.Reading()) as reader:
+    with Embedded(config.Settings()) as reader:
         readings: list[Reading] = [reader.read(capture.images[0])]
     facts = events.Facts(site="hamburg", agent="gate-3-pi", version="0.1.0", config="9f3ab2")
     event = events.final(capture, judge(readings, config.Reading()), readings, facts=facts, now=Clock().now())

@@ -19,7 +19,7 @@ def main(folder: Path) -> None:
     photos = [photo for photo in photos_in(folder) if photo.vin]
     found: list[str] = []
     spent: list[float] = []
-    with Embedded(config.Reading()) as reader:
+    with Embedded(config.Settings()) as reader:
         for photo in photos:
             pixels = photo.pixels()
             started = time.perf_counter()
