@@ -22,6 +22,9 @@ FLOORS = [
         "agent.vision",
         "agent.events",
         "agent.state",
+        "agent.ocr.sign",
+        "agent.ocr.faults",
+        "agent.ocr.tables",
     ],
     ["agent.records", "agent.config", "agent.config_accounts", "agent.config_http", "agent.config_providers"],
     ["agent.clock", "agent.systemd", "agent.logs", "agent.shipped", "agent.identity"],
@@ -120,6 +123,7 @@ def test_nothing_but_the_standard_library_and_named_dependencies_is_imported() -
     named = {
         "agent",
         "cv2",
+        "httpcore",
         "httpx",
         "numpy",
         "paho",

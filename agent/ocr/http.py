@@ -1,0 +1,170 @@
+"""The one way to a cloud provider and back: time-outs, one retry on a stale connection, and every fault of the way in plain words."""
+
+import json
+import ssl
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from agent.config_http import Http
+from agent.errors import BadConfig, NeedsOperator
+from agent.ocr import deadline
+from agent.ocr.faults import plain
+from agent.ocr.transport import Way, later, trouble
+
+MAX_ANSWER = 1024 * 1024  # bytes; the largest known answer, a licence with every field and its boxes, has some 20 kB
+LONGEST_WAIT_S = 86_400.0
+_ENDS = "ends"  # the extension of a request that says when it must be over
+_STALE = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: `sent_s` and `received_s` are monotonic seconds before the request and when the answer began."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    local_ms: int
+    sent_s: float = 0.0
+    received_s: float = 0.0
+    trusted: bool = False
+
+    @property
+    def date(self) -> str:
+        """The Date of the answer for the vendor's clock; empty where anybody on the way could have set it."""
+        return self.headers.get("date", "") if self.trusted else ""
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the vendor asks to be left alone (RFC 9110: a number or a date), at most a day; None where it does not."""
+        asked = self.headers.get("retry-after", "").strip()
+        if asked.isdecimal():
+            return min(float(asked), LONGEST_WAIT_S)
+        # Both dates are the vendor's: what the device thinks of the time does not matter.
+        until, now = _unix(asked), _unix(self.headers.get("date", ""))
+        if until is None:
+            return None
+        return min(max(0.0, until - (time.time() if now is None else now)), LONGEST_WAIT_S)
+
+    def fields(self) -> dict[str, Any]:
+        """The JSON object the body is, empty where it is anything else."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _unix(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def client(settings: Http) -> httpx.Client:
+    """A client with the manners of section [http]; raises `BadConfig` for a proxy or authority it cannot use."""
+    made = httpx.Client(
+        proxy=_proxy(settings),
+        verify=_context(settings),
+        trust_env=settings.trust_env,
+        timeout=httpx.Timeout(connect=settings.connect_s, read=settings.read_s, write=settings.write_s, pool=settings.pool_s),
+        # One idle connection: when it proves stale, the next one is certain to be fresh.
+        limits=httpx.Limits(max_keepalive_connections=1, keepalive_expiry=settings.keepalive_s),
+        follow_redirects=False,  # no vendor redirects, captive portals do
+        headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "vin-agent"},
+        event_hooks={"request": [lambda request: _limit(request, settings.total_s)]},
+    )
+    deadline.guard(made)
+    return made
+
+
+def _limit(request: httpx.Request, seconds: float) -> None:
+    """A second try on a fresh connection has what the first one left."""
+    deadline.until(request.extensions.setdefault(_ENDS, time.monotonic() + seconds))
+
+
+def _context(settings: Http) -> ssl.SSLContext:
+    try:
+        made = ssl.create_default_context(cafile=settings.ca_file or None)
+    except OSError as exc:
+        reason = exc.strerror or exc
+        raise BadConfig(f"http.ca_file: {settings.ca_file} cannot be used: {reason}; name a PEM file the agent may read") from exc
+    # As with the broker: Python 3.13 refuses home-made authorities without key identifiers, which proxies of sites often have.
+    made.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return made
+
+
+def _proxy(settings: Http) -> httpx.Proxy | None:
+    address = settings.proxy.reveal()
+    if not address:
+        return None
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise BadConfig("http.proxy must be an address like http://proxy.example:3128 or http://user:password@proxy.example:3128")
+    return httpx.Proxy(url)
+
+
+def send(http: httpx.Client, request: httpx.Request, provider: str, secrets: Iterable[str] = ()) -> Answer:
+    """Send a request and take its answer, whatever its status; a fault of the way is `RetryLater` or `NeedsOperator`.
+
+    No text shows path, query, headers or body of the request, nor any of the `secrets`.
+    """
+    way = Way(provider, request.url.host)
+    request.extensions.pop(_ENDS, None)
+    request.extensions["trace"] = way.saw
+    try:
+        try:
+            answer = _once(http, request)
+        except _STALE:
+            if not way.stale:
+                raise
+            answer = _once(http, request)
+    except httpx.RequestError as exc:
+        # The library's own text can hold a header's value or an address with its query.
+        raise trouble(exc, way, secrets) from None
+    return _from_the_vendor(answer, way, secrets)
+
+
+def _once(http: httpx.Client, request: httpx.Request) -> Answer:
+    sent = time.monotonic()
+    response = http.send(request, stream=True)
+    received = time.monotonic()
+    try:
+        body = _body(response)
+    finally:
+        response.close()
+    trusted = request.url.scheme == "https" or request.url.host in ("127.0.0.1", "::1", "localhost")
+    took = round((time.monotonic() - sent) * 1000)
+    return Answer(response.status_code, response.headers, body, took, sent, received, trusted)
+
+
+def _body(response: httpx.Response) -> bytes:
+    parts, size = [], 0
+    for part in response.iter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise httpx.DecodingError(f"more than {MAX_ANSWER} bytes", request=response.request)
+    return b"".join(parts)
+
+
+def _from_the_vendor(answer: Answer, way: Way, secrets: Iterable[str]) -> Answer:
+    """The answer, where it can be one of the vendor's: not a proxy's, not the log-in page of a network."""
+    if answer.status == 407:
+        raise NeedsOperator(f"{way}: the proxy wants a log-in; put user and password into http.proxy")
+    if 300 <= answer.status < 400:
+        target = plain(httpx.URL(answer.headers.get("location", "")).host, secrets)
+        raise later(way, f"something on the way redirects to {target or 'nowhere'}; log in to the network, or check the configured host")
+    page = "text/html" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:1] == b"<"
+    if answer.status == 511 or (page and answer.status < 300):
+        raise later(way, "a web page came instead of an answer; log in to the network, or check proxy and configured host")
+    return answer
