@@ -54,10 +54,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Every error code of one vendor; `spelt` are (old, new) beginnings of codes that mean the same."""
+    """Every error code of one vendor; `spelt` are (old, new) beginnings of codes that mean the same.
+
+    `charged`: whether the vendor bills calls it answers with an error, where a row does not say.
+    """
 
     rows: tuple[Row, ...]
     spelt: tuple[tuple[str, str], ...] = ()
+    charged: bool | None = None
 
     def canonical(self, code: str) -> str:
         code = code.strip()
@@ -94,9 +98,10 @@ def find(table: Table, code: str, status: int, message: str, *, retry_after: flo
         for row in table.rows:
             if key in row.codes.split() and row.fits(status, message, retry_after is not None):
                 after = _wait(row, message, retry_after, now)
-                return Fault(row.action, name, row.advice, after, row.tries, row.charged)
+                charged = table.charged if row.charged is None else row.charged
+                return Fault(row.action, name, row.advice, after, row.tries, charged)
     advice = "this code is not in the agent's tables; look it up with the vendor, meanwhile each picture is tried twice"
-    return Fault(Action.RETRY, name, advice, retry_after, UNKNOWN_TRIES, unknown=True)
+    return Fault(Action.RETRY, name, advice, retry_after, UNKNOWN_TRIES, table.charged, unknown=True)
 
 
 def _keys(code: str, status: int) -> Iterator[str]:
