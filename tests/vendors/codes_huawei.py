@@ -69,13 +69,13 @@ _GATEWAY = """
 0205 | 400 | Verify client certificate failed.
 0301/token-expired | 401 | Incorrect IAM authentication information: token expires, expires at 2023-11-14T22:13:20.000000Z
 0301/token-broken | 401 | Incorrect IAM authentication information: decrypt token fail
-0301/clock | 401 | Incorrect IAM authentication information: calc aksk signature fail:signature expired, signature time:{then},server time:{now}
+0301/clock | 401 | Incorrect IAM authentication information: calc aksk signature fail:signature expired, {times}
 0301/signature | 401 | Incorrect IAM authentication information: verify aksk signature fail
 0301/access-key | 401 | Incorrect IAM authentication information: AK access failed to reach the limit, ak not exist
 0301/echo | 401 | Incorrect IAM authentication information: verify aksk signature fail, canonicalRequest:POST|{path}|host:{host}|{ak}
 0302 | 403 | The IAM user is not authorized to access the API.
 0303 | 401 | Incorrect app authentication information: app not found
-0303/clock | 401 | Incorrect app authentication information: signature expired, signature time:{then},server time:{now}
+0303/clock | 401 | Incorrect app authentication information: signature expired, {times}
 0304 | 403 | The app is not authorized to access the API.
 0305 | 401 | Incorrect authentication information.
 0306 | 403 | API access denied.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Protocol, cast
 
-from tests.vendors import codes, huawei, iam, tencent
+from tests.vendors import aliyun, baidu, baidu_token, codes, huawei, iam, legacy, tencent
 from tests.vendors.codes import Code
 from tests.vendors.faults import UNCOMPUTED, Fault
 from tests.vendors.wire import Call, Refused, Reply
@@ -24,7 +24,7 @@ class Vendor(Protocol):
     def refuse(self, world: World, call: Call, code: Code, message: str) -> Reply: ...
 
 
-_MODULES: tuple[ModuleType, ...] = (tencent, huawei, iam)
+_MODULES: tuple[ModuleType, ...] = (tencent, huawei, iam, legacy, baidu, baidu_token, aliyun)
 DESKS: Mapping[str, Vendor] = {module.VENDOR: cast("Vendor", module) for module in _MODULES}
 
 # What a vendor answers once the calls somebody bought are used up.

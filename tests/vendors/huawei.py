@@ -43,11 +43,7 @@ def answer(world: World, call: Call) -> Reply:
 
 
 def refuse(world: World, call: Call, code: Code, message: str) -> Reply:
-    now = world.now()
-    text = (message or code.message).format_map({
-        "now": _sdk_date(now), "then": _sdk_date(now - 1000), "path": call.path, "host": call.header("host"),
-        "ak": signatures.fields(call.header("authorization"), "SDK-HMAC-SHA256").get("Access", ""),
-    })  # fmt: skip
+    text = message or _told(world, call, code.message)
     number = world.request_id().replace("-", "")
     if world.shaped(VENDOR, "text errors"):
         return Reply(code.status, text.encode(), "text/plain", code=code.code, headers={"X-Request-Id": number})
@@ -56,6 +52,14 @@ def refuse(world: World, call: Call, code: Code, message: str) -> Reply:
     content: dict[str, Any] = dict(zip(keys, (code.code, text), strict=True))
     content = {"error": content} if world.shaped(VENDOR, "nested") else {**content, "request_id": number}
     return json_reply(code.status, content, code=code.code, headers={"X-Request-Id": number})
+
+
+def _told(world: World, call: Call, text: str) -> str:
+    """A text of the table with what it repeats of the call."""
+    now = world.now()
+    access = signatures.fields(call.header("authorization"), "SDK-HMAC-SHA256").get("Access", "")
+    times = f"signature time:{_sdk_date(now - 1000)},server time:{_sdk_date(now)}"
+    return text.format(times=times, path=call.path, host=call.header("host"), ak=access)
 
 
 def _check_size(call: Call) -> None:

@@ -24,13 +24,11 @@ def answer(world: World, call: Call) -> Reply:
     now = world.now()
     token = Token(now + world.token_seconds, *project)
     text = world.issue_token("MII", token, world.token_length)
-    catalog = {} if ("nocatalog", "true") in call.query else {"catalog": [{"type": "ocr", "name": "ocr", "endpoints": []}]}
-    content = {
-        "expires_at": _stamp(token.expires), "issued_at": _stamp(now), "methods": ["password"], "roles": [{"id": "0", "name": "te_admin"}],
-        "user": {"name": user["name"], "id": "3f2a", "password_expires_at": "", "domain": {"name": world.accounts.huawei_account, "id": "d1"}},
-        **({"project": {"id": project[0], "name": project[1], "domain": {"name": world.accounts.huawei_account}}} if project[0] else {}),
-        **catalog,
-    }  # fmt: skip
+    content = {"expires_at": _stamp(token.expires), "issued_at": _stamp(now), "methods": ["password"], "roles": [], "user": _shown(user)}
+    if token.project_id:
+        content["project"] = {"id": token.project_id, "name": token.project, "domain": user["domain"]}
+    if ("nocatalog", "true") not in call.query:
+        content["catalog"] = [{"type": "ocr", "name": "ocr", "endpoints": []}]
     trace = {"X-Subject-Token": text, "X-IAM-Trace-Id": world.request_id()}
     return json_reply(201, {"token": content}, content_type="application/json;charset=utf8", headers=trace)
 
@@ -41,6 +39,10 @@ def refuse(world: World, call: Call, code: Code, message: str) -> Reply:
     if world.shaped(VENDOR, "keystone"):
         content = {"error": {"code": code.status, "message": text, "title": "Unauthorized" if code.status == 401 else "Error"}}
     return json_reply(code.status, content, code=code.code, headers={"X-IAM-Trace-Id": world.request_id()})
+
+
+def _shown(user: dict[str, Any]) -> dict[str, Any]:
+    return {"name": user["name"], "id": "3f2a", "password_expires_at": "", "domain": user["domain"]}
 
 
 def _part(content: Any, key: str) -> dict[str, Any]:

@@ -1,26 +1,19 @@
 """The program itself: one loopback port, HTTP/1.1 with kept connections or TLS, and what a test asks of the vendors behind it."""
 
-import select
-import socket
 import ssl
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from typing import Self
 
 from tests.broker import Authority
 from tests.vendors import desk
 from tests.vendors.codes import Code, code
-from tests.vendors.faults import KINDS, Fault, Kind, Plan, chance
-from tests.vendors.ledger import Ledger, Tally
-from tests.vendors.wire import Call, Reply
+from tests.vendors.faults import KINDS, Fault, Kind, chance
+from tests.vendors.ledger import Tally
+from tests.vendors.listener import House, Listener
+from tests.vendors.wire import Call
 from tests.vendors.world import VENDORS, Accounts, Card, Reader, World, documents
-
-_MOST_BODY = 64_000_000
-_UNHEARD = (ConnectionError, ssl.SSLError, TimeoutError)  # the caller left; it is the caller who has to cope
 
 
 class VendorServer:
@@ -30,14 +23,12 @@ class VendorServer:
         self, vins: Mapping[bytes, str | Card] | None = None, *, reader: Reader | None = None, accounts: Accounts | None = None,
         port: int = 0, tls: Authority | None = None,
     ) -> None:  # fmt: skip
-        self.world = World(accounts or Accounts(), documents(vins or {}), reader)
-        self.plan, self.ledger = Plan(), Ledger()
-        self.crashes: list[BaseException] = []
-        self.verbose = False
+        self.house = House(World(accounts or Accounts(), documents(vins or {}), reader))
+        self.world, self.plan, self.ledger = self.house.world, self.house.plan, self.house.ledger
         self._port, self._tls = port, tls
 
     def __enter__(self) -> Self:
-        self._http = _Listener(self, self._port, _context(self._tls) if self._tls else None)
+        self._http = Listener(self.house, self._port, _context(self._tls) if self._tls else None)
         self.port: int = self._http.server_address[1]
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="vendors", daemon=True)
         self._thread.start()
@@ -49,8 +40,8 @@ class VendorServer:
         self._thread.join()
         self._http.hang_up()
         self._http.server_close()
-        if self.crashes and error is None:
-            raise self.crashes[0]
+        if self.house.crashes and error is None:
+            raise self.house.crashes[0]
 
     @property
     def host(self) -> str:
@@ -139,123 +130,3 @@ def _context(authority: Authority) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.issue("vendors"))
     return context
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for the handlers
-    request_queue_size = 64
-
-    def __init__(self, house: VendorServer, port: int, context: ssl.SSLContext | None) -> None:
-        self.house, self._context, self._open = house, context, set[socket.socket]()
-        super().__init__(("127.0.0.1", port), _Handler)
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        # The handshake belongs in the handler's thread: a caller that distrusts us must not hold up the others.
-        connection = self._context.wrap_socket(request, server_side=True) if self._context else request
-        self._open.add(connection)
-        try:
-            super().finish_request(connection, client_address)
-        finally:
-            self._open.discard(connection)
-            if connection is not request:
-                connection.close()
-
-    def hang_up(self) -> None:
-        for connection in tuple(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        import sys
-
-        error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
-        if error is not None and not isinstance(error, _UNHEARD):
-            self.house.crashes.append(error)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 65_536  # head and body leave together
-    disable_nagle_algorithm = True
-    server: _Listener
-
-    def do_POST(self) -> None:  # noqa: N802 - the name http.server looks for
-        house = self.server.house
-        call = self._call()
-        if call is None:
-            return
-        fault = house.plan.next(call.vendor)
-        answer = desk.reply(house.world, call, fault)
-        house.ledger.enter(call)
-        self._deliver(call, answer, fault)
-        if house.verbose:
-            print(
-                f"{call.vendor} {call.operation or call.path}: {call.status} {call.code or 'served'}{' billed' if call.billed else ''}",
-                flush=True,
-            )
-
-    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST  # noqa: N815
-
-    def version_string(self) -> str:
-        return "vendors"
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        return super().date_time_string(self.server.house.world.now())  # type: ignore[arg-type]  # whole seconds are not needed
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        return
-
-    def _call(self) -> Call | None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        target = urlsplit(self.path)
-        vendor = desk.whose(headers.get("host", ""), target.path, headers)
-        length = headers.get("content-length", "0" if self.command in ("GET", "HEAD") else "")
-        if not length.isdecimal() or int(length) > _MOST_BODY:
-            self.close_connection = True
-            self._write(Reply(413 if length.isdecimal() else 411, b"", "text/plain"))
-            return None
-        query = parse_qsl(target.query, keep_blank_values=True)
-        body = self.rfile.read(int(length))
-        return Call(vendor, self.command, target.path, query, headers, body, extra={"raw query": target.query})
-
-    def _deliver(self, call: Call, answer: Reply, fault: Fault | None) -> None:
-        kind = fault.kind if fault else None
-        if fault and kind in ("silent", "lost", "slow"):
-            self._wait(fault.seconds)
-            if kind == "slow" and self._gone():
-                self.server.house.ledger.gone(call)
-        if kind in ("silent", "lost", "cut before", "cut after"):
-            self._cut()
-            return
-        self._write(answer, len(answer.body) // 2 if kind == "cut midway" else None)
-        if kind in ("cut midway", "stale"):
-            self._cut()
-
-    def _write(self, answer: Reply, only: int | None = None) -> None:
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.body[:only])
-        self.wfile.flush()
-
-    def _wait(self, seconds: float) -> None:
-        """Until the time is over, the caller has left or the server stops."""
-        stop, left = self.server.house.world.stop, seconds
-        while left > 0 and not self._gone() and not stop.wait(min(0.05, left)):
-            left -= 0.05
-
-    def _gone(self) -> bool:
-        if not select.select([self.connection], [], [], 0)[0]:
-            return False
-        if isinstance(self.connection, ssl.SSLSocket):
-            return True  # nothing but a farewell comes before the answer
-        return not self.connection.recv(1, socket.MSG_PEEK)
-
-    def _cut(self) -> None:
-        self.close_connection = True
-        with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)

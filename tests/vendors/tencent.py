@@ -22,10 +22,14 @@ SHAPES = (
 CLOCK_S = 300
 BASE64_LIMIT = 7_000_000
 BODY_LIMIT = 10_000_000
-REGIONS = frozenset(
-    "ap-guangzhou ap-shanghai ap-nanjing ap-beijing ap-chengdu ap-chongqing ap-hongkong ap-singapore ap-bangkok ap-mumbai ap-seoul ap-tokyo "
-    "na-ashburn na-siliconvalley na-toronto eu-frankfurt".split()
-)
+REGIONS = {
+    "ap": {
+        "guangzhou", "shanghai", "nanjing", "beijing", "chengdu", "chongqing", "hongkong", "singapore", "bangkok", "mumbai", "seoul",
+        "tokyo",
+    },
+    "na": {"ashburn", "siliconvalley", "toronto"},
+    "eu": {"frankfurt"},
+}  # fmt: skip
 _FORMATS = {"VinOCR": ("jpeg", "png"), "VehicleLicenseOCR": ("jpeg", "png", "bmp")}
 
 
@@ -69,7 +73,8 @@ def _check_common(call: Call) -> None:
         raise Refused("InvalidAction")
     if call.header("x-tc-version") != "2018-11-19":
         raise Refused("NoSuchVersion")
-    if call.header("x-tc-region") and call.header("x-tc-region") not in REGIONS:
+    area, _, city = call.header("x-tc-region").partition("-")
+    if area and city not in REGIONS.get(area, ()):
         raise Refused("UnsupportedRegion")
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +45,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Refused(Exception):  # noqa: N818 - the vendor refuses, our side has no error
+class Refused(Exception):
     """The vendor answers with this code of its table; `variant` is a code's name there where it has several."""
 
     def __init__(self, variant: str, message: str = "") -> None:
@@ -75,6 +76,20 @@ def plain_base64(text: object, otherwise: str) -> bytes:
         return base64.b64decode(text.encode(), validate=True)
     except (binascii.Error, ValueError):
         raise Refused(otherwise) from None
+
+
+def multipart(body: bytes, content_type: str) -> dict[str, bytes]:
+    """The parts of a form by name; empty where the boundary is missing or ends nothing. Trailing semicolons are let pass."""
+    boundary = re.search(r'boundary="?([^";]+)"?', content_type)
+    if boundary is None:
+        return {}
+    parts = {}
+    for piece in body.split(b"--" + boundary[1].encode())[1:-1]:
+        head, found, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        name = re.search(rb'name="([^"]*)"', head)
+        if found and name:
+            parts[name[1].decode()] = content.removesuffix(b"\r\n")
+    return parts
 
 
 def media_type(call: Call) -> str:
