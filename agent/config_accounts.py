@@ -91,6 +91,8 @@ def _tencent(keys: Any, name: str) -> Iterator[Problem]:
 def _legacy(keys: Any, name: str) -> Iterator[Problem]:
     yield from _missing(keys, {"appid": "the digits of the account's APPID"})
     yield from _tencent(keys, name)
+    if keys.bucket and getattr(keys, "form", "") == "json":
+        yield Problem("form", '"multipart" where bucket is set: the service takes no picture in JSON together with a bucket')
 
 
 def _huawei(keys: Any, name: str) -> Iterator[Problem]:
