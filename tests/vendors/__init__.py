@@ -25,8 +25,8 @@ action header or its Host. `VendorServer(tls=Authority(folder))` speaks TLS; the
 `CODES` lists every documented error, `codes(vendor)` those of one; a `Code` has vendor, name, code, status, message, billed.
 """
 
-from tests.vendors.codes import CODES, Code, code, codes
 from tests.vendors.desk import DESKS
+from tests.vendors.errors import CODES, Code, code, codes
 from tests.vendors.faults import KINDS, Kind
 from tests.vendors.server import VendorServer
 from tests.vendors.wire import Call, digest

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from tests.vendors import pictures, signatures
-from tests.vendors.codes import Code
+from tests.vendors.errors import Code
 from tests.vendors.wire import Call, Refused, Reply, digest, json_reply
 from tests.vendors.world import Card, World
 

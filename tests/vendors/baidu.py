@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tests.vendors import pictures
-from tests.vendors.codes import Code
+from tests.vendors.errors import Code
 from tests.vendors.wire import Call, Refused, Reply, digest, json_reply, media_type, plain_base64
 from tests.vendors.world import Card, World
 

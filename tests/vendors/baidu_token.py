@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl
 
-from tests.vendors.codes import Code
+from tests.vendors.errors import Code
 from tests.vendors.wire import Call, Refused, Reply, json_reply
 from tests.vendors.world import Token, World
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Protocol, cast
 
-from tests.vendors import aliyun, baidu, baidu_token, codes, huawei, iam, legacy, tencent
-from tests.vendors.codes import Code
+from tests.vendors import aliyun, baidu, baidu_token, errors, huawei, iam, legacy, tencent
+from tests.vendors.errors import Code
 from tests.vendors.faults import UNCOMPUTED, Fault
 from tests.vendors.wire import Call, Refused, Reply
 from tests.vendors.world import World
@@ -74,7 +74,7 @@ def _computed(world: World, call: Call) -> Reply:
         if answer.billed and not world.spend(call.vendor):
             raise Refused(_USED_UP[call.vendor])
     except Refused as refused:
-        return desk.refuse(world, call, codes.code(call.vendor, refused.variant), refused.message)
+        return desk.refuse(world, call, errors.code(call.vendor, refused.variant), refused.message)
     return answer
 
 

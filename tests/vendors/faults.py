@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from tests.vendors.codes import Code, codes
+from tests.vendors.errors import Code, codes
 
 # code: an error of the table. silent: no answer, nothing computed. lost: computed and billed, no answer. slow: computed and billed, late.
 # cut before, after, midway: the connection ends before anything is computed, after it, or in the body. garbage: JSON that breaks off.

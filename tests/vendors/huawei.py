@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from tests.vendors import pictures, signatures
-from tests.vendors.codes import Code
+from tests.vendors.errors import Code
 from tests.vendors.wire import Call, Refused, Reply, digest, json_object, json_reply, media_type, plain_base64
 from tests.vendors.world import Card, World
 

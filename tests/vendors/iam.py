@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from tests.vendors.codes import Code
+from tests.vendors.errors import Code
 from tests.vendors.wire import Call, Refused, Reply, json_object, json_reply
 from tests.vendors.world import Token, World
 
@@ -24,7 +24,13 @@ def answer(world: World, call: Call) -> Reply:
     now = world.now()
     token = Token(now + world.token_seconds, *project)
     text = world.issue_token("MII", token, world.token_length)
-    content = {"expires_at": _stamp(token.expires), "issued_at": _stamp(now), "methods": ["password"], "roles": [], "user": _shown(user)}
+    content: dict[str, Any] = {
+        "expires_at": _stamp(token.expires),
+        "issued_at": _stamp(now),
+        "methods": ["password"],
+        "roles": [],
+        "user": _shown(user),
+    }
     if token.project_id:
         content["project"] = {"id": token.project_id, "name": token.project, "domain": user["domain"]}
     if ("nocatalog", "true") not in call.query:

@@ -4,7 +4,7 @@ import binascii
 from typing import Any
 
 from tests.vendors import legacy_items, pictures, signatures
-from tests.vendors.codes import Code
+from tests.vendors.errors import Code
 from tests.vendors.wire import Call, Refused, Reply, digest, json_object, json_reply, media_type, multipart, plain_base64
 from tests.vendors.world import World
 

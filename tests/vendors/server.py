@@ -8,7 +8,7 @@ from typing import Self
 
 from tests.broker import Authority
 from tests.vendors import desk
-from tests.vendors.codes import Code, code
+from tests.vendors.errors import Code, code
 from tests.vendors.faults import KINDS, Fault, Kind, chance
 from tests.vendors.ledger import Tally
 from tests.vendors.listener import House, Listener

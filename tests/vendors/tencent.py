@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.vendors import pictures, signatures
-from tests.vendors.codes import Code
+from tests.vendors.errors import Code
 from tests.vendors.wire import Call, Refused, Reply, digest, json_object, json_reply, media_type, plain_base64
 from tests.vendors.world import Card, World
 

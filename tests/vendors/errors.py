@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.vendors import codes_huawei, codes_others, codes_tencent
+from tests.vendors import errors_huawei, errors_others, errors_tencent
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ def _with_status(vendor: str, table: str) -> tuple[Code, ...]:
 
 
 CODES: tuple[Code, ...] = (
-    *_tencent("tencent", codes_tencent.TABLE),
-    *_with_status("huawei", codes_huawei.OCR + codes_huawei.gateway()),
-    *_with_status("huawei-iam", codes_huawei.IAM),
-    *_with_status("tencent-legacy", codes_others.LEGACY),
-    *_with_status("baidu", codes_others.BAIDU),
-    *_with_status("baidu-token", codes_others.BAIDU_TOKEN),
-    *_with_status("aliyun", codes_others.ALIYUN),
+    *_tencent("tencent", errors_tencent.TABLE),
+    *_with_status("huawei", errors_huawei.OCR + errors_huawei.gateway()),
+    *_with_status("huawei-iam", errors_huawei.IAM),
+    *_with_status("tencent-legacy", errors_others.LEGACY),
+    *_with_status("baidu", errors_others.BAIDU),
+    *_with_status("baidu-token", errors_others.BAIDU_TOKEN),
+    *_with_status("aliyun", errors_others.ALIYUN),
 )
 _BY_NAME = {(code.vendor, code.name): code for code in CODES}
 _BY_CODE = {(code.vendor, code.code): code for code in reversed(CODES)}
