@@ -93,7 +93,7 @@ def find(table: Table, code: str, status: int, message: str, *, retry_after: flo
 
     `retry_after`: seconds the vendor asked for in a header. `now`: Unix seconds, for waits that end at the vendor's midnight.
     """
-    name = code.strip() or f"HTTP {status}"
+    name = _shown(code.strip(), status)
     for key in _keys(table.canonical(code), status):
         for row in table.rows:
             if key in row.codes.split() and row.fits(status, message, retry_after is not None):
@@ -102,6 +102,12 @@ def find(table: Table, code: str, status: int, message: str, *, retry_after: flo
                 return Fault(row.action, name, row.advice, after, row.tries, charged)
     advice = "this code is not in the agent's tables; look it up with the vendor, meanwhile each picture is tried twice"
     return Fault(Action.RETRY, name, advice, retry_after, UNKNOWN_TRIES, table.charged, unknown=True)
+
+
+def _shown(code: str, status: int) -> str:
+    if not code:
+        return f"HTTP {status}"
+    return code if re.fullmatch(r"[\w.-]{1,80}", code) else "an unreadable code"
 
 
 def _keys(code: str, status: int) -> Iterator[str]:
