@@ -81,6 +81,8 @@ class Vision:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     chain: tuple[str, ...] = field(default=("embedded",))
+    second_opinion: str = one_of("never", "never", "unsure", "always")
+    second_wait_s: float = number(60.0, 0, 86_400)
     calls_per_vehicle: int = number(3, 1, 10)
     calls_per_minute: int = number(0, 0, 1_000_000)  # 0: no limit
     calls_per_day: int = number(0, 0, 10_000_000)
@@ -164,6 +166,9 @@ def _agree(settings: Settings, builder: Builder) -> None:
             raise builder.wrong(("camera", index, "name"), "a name no other camera has", name)
     if not settings.reading.chain:
         raise builder.wrong(("reading", "chain"), "a list of at least one provider", [])
+    if settings.reading.second_opinion != "never" and len(set(settings.reading.chain)) < 2:
+        words = '"never" as long as reading.chain names one reader alone'
+        raise builder.wrong(("reading", "second_opinion"), words, settings.reading.second_opinion)
     mqtt = settings.mqtt
     if bool(mqtt.cert_file) != bool(mqtt.key_file):
         key = "key_file" if mqtt.cert_file else "cert_file"

@@ -15,7 +15,7 @@ from agent.domain import Decision, Event, Reason, Stamp
 from agent.events import Message, delivered, event_message, last, queued_ms
 from agent.identity import Identity
 from agent.ocr.budget import periods
-from agent.ocr.chain import Circuit
+from agent.ocr.circuit import Circuit
 from agent.store import Store
 
 _CAMERA: dict[str, state.CameraState] = {"ended": "disabled"}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from agent.sqlite import Connection
 from agent.table import Table
 
+FREE = "free"  # the outcome of an attempt that was not billed: nothing was sent, or the vendor did not do the work
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -35,13 +37,18 @@ class Ledger:
         """What became of the call; in the caller's transaction if there is one. A booking no longer kept is passed over."""
         with self._db.transaction():
             if entry := self._rows.get(str(booking)):
-                self._rows[str(booking)] = {**entry, "outcome": outcome}
+                price = 0.0 if outcome == FREE else entry["price"]
+                self._rows[str(booking)] = {**entry, "price": price, "outcome": outcome}
 
     def spent(self, provider: str | None, since_ms: int) -> Spent:
         """What was booked from `since_ms` on, with one provider or, for None, with all."""
         question = "SELECT count(*), total(price) FROM ledger WHERE booked_ms >= :since AND (:provider IS NULL OR provider = :provider)"
         row = self._db.select_one(question, {"since": since_ms, "provider": provider})
         return Spent(*row) if row else Spent(0, 0.0)
+
+    def calls(self, read_id: str) -> int:
+        """Calls made for one vehicle that were billed or may have been: an outage of the vendor uses up nobody's calls."""
+        return self._db.number("SELECT count(*) FROM ledger WHERE read_id = ? AND outcome IS NOT ?", (read_id, FREE))
 
     def open_bookings(self) -> int:
         return self._db.number("SELECT count(*) FROM ledger WHERE outcome IS NULL")

@@ -82,3 +82,10 @@ def m003_what_is_known_and_what_was_lost(db: Connection) -> None:
         " told INTEGER NOT NULL DEFAULT 0)"
     )
     db.execute("CREATE INDEX damaged_told ON damaged (told)")
+
+
+@migration
+def m004_pictures_seen(db: Connection) -> None:
+    """What a provider said of a picture, by its name and the SHA-256 of the JPEG."""
+    db.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, value BLOB, read_id TEXT, put_ms INTEGER NOT NULL DEFAULT 0)")
+    db.execute("CREATE INDEX seen_put ON seen (put_ms)")

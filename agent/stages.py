@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection, wait
 
@@ -12,10 +11,12 @@ from ulid import ULID
 from agent import config, events
 from agent.children import Child, Children
 from agent.clock import Clock
-from agent.domain import Capture, Decision, EncodedImage, Reading
+from agent.domain import Decision, EncodedImage, Reading, Reason
 from agent.errors import Rejected, RetryLater
 from agent.health import Board, Reporter
-from agent.ocr.chain import Answer, Chain
+from agent.ocr import opinion
+from agent.ocr.calls import SPENT, TRIES, USED_UP
+from agent.ocr.chain import Chain
 from agent.publish import Publisher
 from agent.store import Spooled, Store
 from agent.vin import judge
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 HOUR_MS = 3_600_000
 LOOK_EVERY_S, TIDY_EVERY_S = 0.5, 30.0
+LONG_S = 60.0  # of one vehicle in one step; well below what the read worker promises
+LOOK_AGAIN_S = 30.0  # at the oldest vehicle, while nobody can be asked
+FIRST_WAIT_S, MOST_WAIT_S = 5.0, 900.0
 
 
 @dataclass(slots=True)
@@ -98,61 +102,90 @@ class Read:
     clock: Clock
     board: Board
     rest_s: float = 0.2
+    quiet_until: float = float("-inf")
 
     def step(self) -> bool:
-        spooled = self.store.spool.head(self.clock.now().utc_ms)
+        now = self.clock.now()
+        off_s = self.chain.off_for_s()
+        if off_s and now.seconds < self.quiet_until:
+            return False
+        spooled = self.store.spool.head(now.utc_ms)
         if spooled is None:
             return False
+        if off_s and not self._will_do(spooled, spooled.readings):
+            # Nobody can be asked: the queue stays as it is, or an outage would write every waiting row again and again.
+            self.quiet_until = now.seconds + min(off_s, LOOK_AGAIN_S)
+            return False
+        return self._read_and_tell(spooled)
+
+    def _read_and_tell(self, spooled: Spooled) -> bool:
+        seen = _Seen(spooled.readings)
         try:
-            decision, readings = self._read(spooled)
+            self._read(spooled, seen)
         except RetryLater as trouble:
-            if not self._too_old(spooled):
+            if not self._will_do(spooled, seen.readings):
                 self._postpone(spooled, trouble)
                 return False
-            readings = spooled.readings
-            decision = replace(judge(readings, self.settings), outcome="unread", vin=None, reason="provider_down")
-        self._finish(spooled.capture, decision, readings)
+            seen.why_not = "budget" if trouble.code == SPENT else "provider_down"
+        self._finish(spooled, self._decided(seen), seen.readings)
         return True
 
-    def _read(self, spooled: Spooled) -> tuple[Decision, tuple[Reading, ...]]:
-        """Picture after picture until the VIN is accepted or the calls of this vehicle are used up."""
-        readings, decision = spooled.readings, judge(spooled.readings, self.settings)
-        for image in self._unread_images(spooled.capture, readings):
-            if decision.outcome == "accepted" or len(readings) >= self.settings.calls_per_vehicle:
-                break
-            with contextlib.suppress(Rejected):
-                readings = (*readings, self._ask(image))
-                decision = judge(readings, self.settings)
-        return decision, readings
+    def _read(self, spooled: Spooled, seen: "_Seen") -> None:
+        """Picture after picture, and reader after reader where a second opinion is wanted, until the VIN is sure enough."""
+        until = self.clock.now().seconds + LONG_S
+        for image in _different(spooled.capture.images):
+            while not self._is_done_with(image, seen):
+                if self.clock.now().seconds > until:
+                    raise RetryLater("the readers are slow; the rest of this vehicle comes next", after=0.0)
+                try:
+                    seen.readings = (*seen.readings, self._ask(image, seen.readers_of(image)))
+                except Rejected as refusal:
+                    seen.refused(refusal)
+                    break
 
-    @staticmethod
-    def _unread_images(capture: Capture, readings: tuple[Reading, ...]) -> Iterator[EncodedImage]:
-        read = {reading.image for reading in readings}
-        return (image for image in capture.images if image.number not in read)
+    def _is_done_with(self, image: EncodedImage, seen: "_Seen") -> bool:
+        """Whether this picture need not be shown to anybody (else)."""
+        if opinion.is_enough(judge(seen.readings, self.settings), seen.readings, self.settings):
+            return True
+        readers = seen.readers_of(image)
+        if readers:
+            return not opinion.wants_another(self.settings) or readers >= set(self.chain.names)
+        return len({reading.image for reading in seen.readings}) >= self.settings.calls_per_vehicle
 
-    def _ask(self, image: EncodedImage) -> Reading:
-        answer = self.chain.read(image)
-        if answer.booking is not None:
-            self._keep(image.read_id, answer, answer.booking)
+    def _ask(self, image: EncodedImage, without: frozenset[str]) -> Reading:
+        answer = self.chain.read(image, without)
+        if answer.booking is not None or opinion.wants_another(self.settings):
+            # What was paid for is on the disk before anything else happens: after a crash it is not bought again.
+            with self.store.transaction():
+                self.store.spool.note(image.read_id, answer.reading)
+                self.chain.keep(image, answer)
         return answer.reading
 
-    def _keep(self, read_id: str, answer: Answer, booking: int) -> None:
-        """What was paid for is on the disk before anything else happens: after a crash it is not bought again."""
-        with self.store.transaction():
-            self.store.spool.note(read_id, answer.reading)
-            self.store.ledger.settle(booking, "read")
+    def _will_do(self, spooled: Spooled, readings: tuple[Reading, ...]) -> bool:
+        """Whether to tell what there is although more was wanted: a VIN does not wait for long, a vehicle not for ever."""
+        waited_ms = self.clock.now().utc_ms - spooled.put_ms
+        has_vin = judge(readings, self.settings).vin is not None
+        return self._too_old(spooled) or (has_vin and waited_ms >= self.settings.second_wait_s * 1000)
+
+    def _decided(self, seen: "_Seen") -> Decision:
+        decision = opinion.concluded(judge(seen.readings, self.settings), seen.readings, self.settings)
+        return replace(decision, reason=seen.why_not) if decision.outcome == "unread" and seen.why_not else decision
 
     def _too_old(self, spooled: Spooled) -> bool:
         return self.clock.now().utc_ms - spooled.put_ms > self.settings.give_up_h * HOUR_MS
 
     def _postpone(self, spooled: Spooled, trouble: RetryLater) -> None:
-        wait_s = max(1.0, self.chain.off_for_s(), trouble.after or 0.0)
+        """Until somebody can be asked; longer where this vehicle was tried often, so that it does not stand in the others' way."""
+        own_s = min(MOST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(spooled.calls - TRIES, 10)) if spooled.calls > TRIES else 0.0
+        wait_s = max(1.0, trouble.after or 0.0, own_s)
         log.debug("%s waits %.0f s: %s", spooled.capture.read_id, wait_s, trouble)
         self.store.spool.postpone(spooled.capture.read_id, self.clock.now().utc_ms + round(wait_s * 1000))
 
-    def _finish(self, capture: Capture, decision: Decision, readings: tuple[Reading, ...]) -> None:
-        now = self.clock.now()
-        event = events.final(capture, decision, readings, facts=self.facts, now=now)
+    def _finish(self, spooled: Spooled, decision: Decision, readings: tuple[Reading, ...]) -> None:
+        now, capture = self.clock.now(), spooled.capture
+        first, attempts = self.chain.names[0], max(len(readings), self.store.ledger.calls(capture.read_id))
+        fallback = bool(readings) and all(reading.provider != first for reading in readings)
+        event = events.final(capture, decision, readings, facts=self.facts, now=now, attempts=attempts, fallback=fallback)
         with self.store.transaction():  # in one queue or the other, never both, never neither
             sequence = self.store.outbox.put(event, now.utc_ms)
             if decision.vin:
@@ -161,6 +194,31 @@ class Read:
             self.store.spool.done(capture.read_id)
         self.board.read(decision)
         log.info("%s: %s %s", capture.read_id, decision.outcome, decision.vin.value if decision.vin else decision.reason)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What became of a vehicle's pictures so far; `why_not` is the reason where it is not the pictures that nothing was read."""
+
+    readings: tuple[Reading, ...]
+    why_not: Reason | None = None
+    was_refused: bool = False
+
+    def readers_of(self, image: EncodedImage) -> frozenset[str]:
+        return frozenset(reading.provider for reading in self.readings if reading.image == image.number)
+
+    def refused(self, refusal: Rejected) -> None:
+        """A picture that was refused says something about itself; calls that all came to nothing, about the vendor."""
+        self.was_refused |= refusal.code != USED_UP
+        self.why_not = None if self.readings or self.was_refused else "provider_down"
+
+
+def _different(images: tuple[EncodedImage, ...]) -> list[EncodedImage]:
+    """Without those that are the same file: a camera that stands still must not agree with itself."""
+    first: dict[bytes, EncodedImage] = {}
+    for image in images:
+        first.setdefault(image.jpeg, image)
+    return list(first.values())
 
 
 @dataclass(slots=True)

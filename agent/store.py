@@ -49,6 +49,7 @@ class Store:
         self._retention = Retention(db, state_dir, settings)
         self._facts, self._audits = Table(db, "facts"), Table(db, "audits")
         self.spool, self.outbox, self.ledger = Spool(db, self._make_room), Outbox(db), Ledger(db)
+        self.seen = Table(db, "seen", ("read_id", "put_ms"))
 
     @classmethod
     def open(cls, state_dir: Path, settings: config.Store, now_ms: int) -> Self:

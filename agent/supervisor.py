@@ -20,6 +20,7 @@ from agent.mqtt import Link
 from agent.ocr import common_bounds, open_providers
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
+from agent.ocr.memory import Memory
 from agent.publish import Publisher, Tally
 from agent.stages import Read, Send, Take
 from agent.store import Store
@@ -156,7 +157,12 @@ class Supervisor:
     def _open_read(self) -> Iterator[Read]:
         reading = self._settings.reading
         providers = open_providers(self._settings)
-        with Chain(providers, self._store.ledger, Budget(reading, self._store.ledger), self._clock.now) as chain:
+        budget, memory = Budget(reading, self._store.ledger), Memory(self._store.seen)
+        stop, calls = self._stops["read"], reading.calls_per_vehicle
+        opened = Chain(
+            providers, self._store.ledger, budget, self._clock.now, facts=self._store, memory=memory, calls=calls, sleep=stop.wait
+        )
+        with opened as chain:
             self._board.circuits = chain.circuits
             yield Read(self._store, chain, reading, self._identity.facts, self._clock, self._board)
 

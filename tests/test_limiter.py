@@ -50,8 +50,16 @@ def test_a_wait_the_vendor_asked_for_shuts_the_bucket_and_is_followed_by_no_burs
     limiter.hold(60.0, 10.0)
     assert limiter.wait_s(10.0) == 60.0
     assert limiter.wait_s(69.0) == pytest.approx(1.0)
+    assert limiter.wait_s(70.0) == 0.0
     made = times(limiter, 3, start=70.0)
     assert [each - 70.0 for each in made] == pytest.approx([0.0, 0.25, 0.5])
+
+
+def test_a_pause_shorter_than_the_rate_leaves_the_rate_as_it_is() -> None:
+    limiter = Limiter(2)
+    limiter.take(0.0)
+    limiter.hold(0.1, 0.0)
+    assert limiter.wait_s(0.0) == pytest.approx(0.5)
 
 
 def test_a_shorter_wait_does_not_end_a_longer_one() -> None:
@@ -65,8 +73,7 @@ def test_a_rate_of_nothing_is_no_limit() -> None:
     assert times(Limiter(0), 5) == [100.0] * 5
 
 
-def test_a_clock_that_stands_still_gives_no_token() -> None:
+def test_a_moment_gives_no_second_token() -> None:
     limiter = Limiter(10)
     limiter.take(5.0)
     assert limiter.wait_s(5.0) == pytest.approx(0.1)
-    assert limiter.wait_s(4.0) == pytest.approx(0.1), "nor does one that goes back"

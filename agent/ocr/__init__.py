@@ -30,6 +30,9 @@ class Provider(Protocol):
         Nothing is paid for unless `call` is true, which has one small picture read.
         """
 
+    def knows_time(self) -> bool:
+        """Whether it can be asked although this device does not know the time: because the vendor has told it, or nobody needs it."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...

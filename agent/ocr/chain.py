@@ -2,62 +2,29 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from agent.domain import EncodedImage, Reading, Stamp
+from agent.domain import EncodedImage, Stamp
 from agent.errors import AgentError, NeedsOperator, Rejected, RetryLater
 from agent.ocr import Provider
+from agent.ocr.calls import Allowance, Answer, Booking, Caller, Rules
+from agent.ocr.circuit import Circuit, Circuits, Facts, Memoryless
+from agent.ocr.memory import Memory
+
+__all__ = ["Allowance", "Answer", "Booking", "Chain", "Circuit"]
 
 log = logging.getLogger(__name__)
 
-FIRST_OFF_S, LONGEST_OFF_S = 5.0, 300.0
-
-
-class Booking(Protocol):
-    """The part of the ledger the chain writes: every attempt of a metered provider, before it is made."""
-
-    def book(self, provider: str, read_id: str, price: float, now_ms: int) -> int: ...
-    def settle(self, booking: int, outcome: str) -> None: ...
-
-
-class Allowance(Protocol):
-    def closed_for_ms(self, price: float, now_ms: int) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A reading, and the booking the caller settles in the same transaction that keeps it; None where nothing was booked."""
-
-    reading: Reading
-    booking: int | None
-
-
-@dataclass(slots=True)
-class Circuit:
-    """Whether a provider may be asked: closed, or off until a moment in monotonic seconds with the reason why."""
-
-    off_until: float = 0.0
-    reason: str = ""
-    failures: int = 0
-
-    def open(self, trouble: AgentError, now: float) -> None:
-        self.failures += 1
-        grown = min(LONGEST_OFF_S, FIRST_OFF_S * 2.0 ** min(self.failures - 1, 10))
-        if isinstance(trouble, NeedsOperator):
-            grown = LONGEST_OFF_S
-        asked = trouble.after if isinstance(trouble, RetryLater) else None
-        self.off_until, self.reason = now + (grown if asked is None else asked), str(trouble)
-
-    def close(self) -> None:
-        self.off_until, self.reason, self.failures = 0.0, "", 0
-
 
 class Chain:
-    """Goes down its list of providers until one has read the picture; a context manager that opens and closes them all."""
+    """Goes down its list of providers until one has read the picture; a context manager that opens and closes them all.
+
+    `facts` keeps circuits, `memory` answers over a restart; without them both end with the process. `calls` is the most that may
+    be billed for one vehicle, 0 for no limit.
+    """
 
     def __init__(
         self,
@@ -66,10 +33,25 @@ class Chain:
         budget: Allowance,
         now: Callable[[], Stamp],
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        facts: Facts | None = None,
+        memory: Memory | None = None,
+        calls: int = 0,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._providers, self._ledger, self._budget, self._now, self._monotonic = providers, ledger, budget, now, monotonic
-        self.circuits = {provider.name: Circuit() for provider in providers}
+        self._providers = providers
+        self._circuits = Circuits([provider.name for provider in providers], facts or Memoryless(), now, monotonic)
+        self._rules = Rules(ledger, budget, memory or Memory({}), self._circuits, now, calls, monotonic, sleep)
+        self._callers = [Caller(provider, self._rules) for provider in providers]
         self._open = ExitStack()
+
+    @property
+    def circuits(self) -> Mapping[str, Circuit]:
+        return self._circuits
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(provider.name for provider in self._providers)
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
@@ -83,58 +65,35 @@ class Chain:
 
     def off_for_s(self) -> float:
         """Seconds until the first provider may be asked again; 0 where one may be asked now."""
-        now = self._monotonic()
-        return max(0.0, min(circuit.off_until for circuit in self.circuits.values()) - now)
+        return min(map(self._circuits.off_s, self._circuits))
 
-    def read(self, image: EncodedImage) -> Answer:
-        """The first answer down the list; `RetryLater` where none could be had now, `Rejected` where every provider refused."""
+    def read(self, image: EncodedImage, without: Collection[str] = ()) -> Answer:
+        """The first answer down the list, past those in `without`.
+
+        Raises `RetryLater` where none could be had now, `Rejected` where every provider refused; the `code` is that of the providers
+        where all say the same, such as `USED_UP` and `SPENT`.
+        """
         waits: list[float] = []
         troubles: list[AgentError] = []
-        for provider in self._providers:
+        for caller in self._callers:
+            name = caller.provider.name
+            if name in without:
+                continue
             try:
-                return self._ask(provider, image)
+                return caller.ask(image)
             except Rejected as refused:
                 troubles.append(refused)
             except (RetryLater, NeedsOperator) as trouble:
                 troubles.append(trouble)
-                waits.append(self.circuits[provider.name].off_until - self._monotonic())
+                waits.append(self._circuits.off_s(name))
         text = "; ".join(dict.fromkeys(map(str, troubles)))
-        raise RetryLater(text, after=max(0.0, min(waits))) if waits else Rejected(text)
+        code = troubles[0].code if len({trouble.code for trouble in troubles}) == 1 else ""
+        if waits:
+            raise RetryLater(text, after=min(waits), code=code)
+        raise Rejected(text, code=code)
 
-    def _ask(self, provider: Provider, image: EncodedImage) -> Answer:
-        circuit, now = self.circuits[provider.name], self._monotonic()
-        if circuit.off_until > now:
-            raise RetryLater(circuit.reason)
-        if not provider.metered:
-            return Answer(self._attempt(provider, circuit, image), None)
-        self._afford(provider, circuit, now)
-        booking = self._ledger.book(provider.name, image.read_id, provider.price, self._now().utc_ms)
-        try:
-            return Answer(self._attempt(provider, circuit, image), booking)
-        except AgentError as trouble:
-            self._ledger.settle(booking, type(trouble).__name__)
-            raise
-
-    def _afford(self, provider: Provider, circuit: Circuit, now: float) -> None:
-        wait_ms = self._budget.closed_for_ms(provider.price, self._now().utc_ms)
-        if wait_ms:
-            # Not a failure: the circuit only remembers when to look at the ledger again.
-            circuit.off_until = now + min(LONGEST_OFF_S, wait_ms / 1000)
-            circuit.reason = f"{provider.name}: the budget is spent for now"
-            raise RetryLater(circuit.reason)
-
-    def _attempt(self, provider: Provider, circuit: Circuit, image: EncodedImage) -> Reading:
-        try:
-            reading = provider.read(image)
-        except Rejected:
-            circuit.close()
-            raise
-        except (RetryLater, NeedsOperator) as trouble:
-            if not circuit.failures:
-                log.warning("%s is passed over for now: %s", provider.name, trouble)
-            circuit.open(trouble, self._monotonic())
-            raise
-        if circuit.failures:
-            log.info("%s reads again after %d failures", provider.name, circuit.failures)
-        circuit.close()
-        return reading
+    def keep(self, image: EncodedImage, answer: Answer) -> None:
+        """Remembers an answer that was bought and settles its booking; to be called in the transaction that keeps the reading."""
+        if answer.booking is not None:
+            self._rules.memory.read(image, answer.reading, self._rules.now().utc_ms)
+            self._rules.ledger.settle(answer.booking, "read")

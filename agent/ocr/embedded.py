@@ -60,6 +60,9 @@ class Embedded:
         with self:
             return ("the embedded reader's models load",)
 
+    def knows_time(self) -> bool:
+        return True
+
     def read_line(self, pixels: Pixels, line: Box) -> Line:
         """The text of the line in a BGR picture, or of the whole picture, best VIN first, where that shows a surer one."""
         first = self._line(pixels, line)
