@@ -93,12 +93,17 @@ def _add_read(commands: "Commands[argparse.ArgumentParser]") -> None:
     read = commands.add_parser(
         "read",
         help="find and read the VIN in pictures",
-        description="Finds the VIN in each picture, reads it with the embedded reader and says what to think of it. "
-        "Exit code 0 if every picture gave an accepted VIN, 1 if not.",
+        description="Finds the VIN in each picture, has it read and says what to think of it. A cloud reader is paid for each call, "
+        "beside the budget of the gate. Exit code 0 if every picture gave an accepted VIN, 1 if not.",
     )
     read.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="a JPEG or PNG file, or a folder of them")
     read.add_argument("--json", action="store_true", help="one JSON object per picture and line, instead of a table")
     read.add_argument("--save", type=Path, metavar="DIR", help="write the pictures that were read, and each picture with the box drawn")
+    read.add_argument(
+        "--provider", default="embedded", metavar="NAME", help="who reads (default: %(default)s); a cloud reader's keys stand in --config"
+    )
+    read.add_argument("--document", action="store_true", help="read whole licences and show every field, personal data included")
+    _add_config(read)
     read.set_defaults(command=_read)
 
 
@@ -147,7 +152,11 @@ def _read(options: argparse.Namespace) -> int:
     if not files:
         print(f"vin-agent: no picture (.jpg, .jpeg, .png) at {', '.join(map(str, options.pictures))}", file=sys.stderr)
         return USAGE
-    return OK if still.read_all(files, as_json=options.json, save=options.save) else FAILED
+    # The embedded reader needs no settings: it is what tells whether an installation works.
+    settings = config.Settings() if options.provider == "embedded" else config.load(options.config)
+    if options.document:
+        return OK if still.read_documents(files, as_json=options.json, provider=options.provider, settings=settings) else FAILED
+    return OK if still.read_all(files, as_json=options.json, save=options.save, provider=options.provider, settings=settings) else FAILED
 
 
 def _decode(options: argparse.Namespace) -> int:

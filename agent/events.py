@@ -154,6 +154,7 @@ def final(
             "frames": {"seen": capture.frames_seen, "sent": len({each.image for each in readings}), "agreeing": decision.agreeing},
             **_where(capture),
             "quality": _quality(best.quality) if best else None,
+            "document": _document(readings) or None,
             "ocr": _ocr(behind, len(readings) if attempts is None else attempts, fallback) if behind else None,
             "image": _image(best, taken) if best else None,
             "clock": {"trust": taken.trust, "boot_id": _short(taken.boot_id), "monotonic_ms": taken.monotonic_ms},
@@ -255,6 +256,11 @@ def _ocr(behind: Reading, attempts: int, fallback: bool) -> Payload:
     })  # fmt: skip
 
 
+def _document(readings: Sequence[Reading]) -> dict[str, str]:
+    """What the operator wanted told of a licence; the first reading of each field counts."""
+    return {_short(name): _short(text) for reading in reversed(readings) for name, text in reading.fields}
+
+
 def _image(image: EncodedImage, taken: Stamp) -> Payload:
     day = rfc3339(taken.utc_ms)[:10].replace("-", "/")
     sha256 = hashlib.sha256(image.jpeg).hexdigest()
@@ -277,13 +283,15 @@ def _without_none(payload: Mapping[str, Any]) -> Payload:
 
 
 def _fitted(payload: Payload) -> Payload:
-    """The payload made to fit with all that sending may add: the weakest candidates go first, then the end of the raw text."""
+    """The payload made to fit with all that sending may add: the weakest candidates go first, then raw text, then what a licence said."""
     data: Payload = payload["data"]
     while len(encode(last(delivered(payload, 0, replay=False, attempt=10**9, queued_ms=10**15, durable=False)))) > MOST_BYTES:
         if len(data["candidates"]) > 1:
             data["candidates"].pop()
         elif data["raw"]:
             data["raw"] = data["raw"][: len(data["raw"]) // 2]
+        elif data.get("document"):
+            data["document"].popitem()
         else:
             break  # every other field is bounded, and all of them together stay below the limit
     return payload

@@ -4,18 +4,19 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 
-from agent import config
+from agent import config, page
 from agent.clock import Clock
 from agent.domain import Decision, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
-from agent.errors import Rejected, RetryLater
-from agent.ocr import Provider
+from agent.errors import BadConfig, Rejected, RetryLater
+from agent.ocr import DOCUMENTS, DocumentProvider, Provider, provider_class
 from agent.ocr.embedded import Embedded
 from agent.vin import judge
 from agent.vision import encode, plate
@@ -33,7 +34,8 @@ Finder = Callable[[Pixels], Sequence[Plate]]
 class Sight:
     """What one picture came to: the lines that were read, the pictures made of them and their readings, in the same order.
 
-    `chosen` is the place of the line that the decision is about, None where there was no line to read.
+    `chosen` is the place of the line that the decision is about, None where there was no line to read; `refusals` is why others
+    were not read.
     """
 
     plates: tuple[Plate, ...]
@@ -41,6 +43,7 @@ class Sight:
     readings: tuple[Reading, ...]
     decision: Decision
     chosen: int | None
+    refusals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +61,35 @@ class _Attempt:
 def look(pixels: Pixels, name: str, taken_at: Stamp, provider: Provider, settings: config.Settings, second: Finder | None = None) -> Sight:
     """Reads the likeliest lines of a BGR picture, one by one until a VIN is accepted; each line is judged by itself.
 
-    `second` is asked for more lines where those of the first finder give no accepted VIN.
+    `second` is asked for more lines where those of the first finder give no accepted VIN. A reader that is paid gets as many as a
+    vehicle at the gate would, and the whole picture where there is no line, or where it reads documents.
     """
     attempts: list[_Attempt] = []
-    for line in _lines(pixels, settings.vision.min_text_px, second):
+    refusals: list[str] = []
+    lines = _paid(pixels, provider, settings) if provider.metered else _lines(pixels, settings.vision.min_text_px, second)
+    for line in lines:
         # A line that fits no bounds cannot be read; the next one may.
-        with suppress(Rejected):
-            image = picture(pixels, line, settings.vision, provider, name, len(attempts), taken_at)
+        try:
+            image = _cut(pixels, line, settings.vision, provider, name, len(attempts), taken_at)
             reading = provider.read(image)
-            attempts.append(_Attempt(line, image, reading, judge([reading], settings.reading)))
-            if attempts[-1].decision.outcome == "accepted":
-                break
-    return _sight(attempts)
+        except Rejected as refusal:
+            refusals.append(str(refusal))
+            continue
+        attempts.append(_Attempt(line, image, reading, judge([reading], settings.reading)))
+        if attempts[-1].decision.outcome == "accepted":
+            break
+    return _sight(attempts, tuple(refusals))
+
+
+def _paid(pixels: Pixels, provider: Provider, settings: config.Settings) -> Iterator[Plate]:
+    lines = [] if provider.name in DOCUMENTS else plate.find(pixels, settings.vision.min_text_px)[:_READ]
+    yield from islice(lines or [page.plate(pixels)], settings.reading.calls_per_vehicle)
+
+
+def _cut(pixels: Pixels, line: Plate, vision: config.Vision, provider: Provider, name: str, number: int, taken_at: Stamp) -> EncodedImage:
+    if line == page.plate(pixels):
+        return page.picture(pixels, provider.bounds, name, number, taken_at)
+    return picture(pixels, line, vision, provider, name, number, taken_at)
 
 
 def _lines(pixels: Pixels, min_text_px: int, second: Finder | None) -> Iterator[Plate]:
@@ -96,10 +116,10 @@ def picture(
     return EncodedImage(name, number, taken_at, fitted.jpeg, fitted.width, fitted.height, fitted.line, quality)
 
 
-def _sight(attempts: Sequence[_Attempt]) -> Sight:
+def _sight(attempts: Sequence[_Attempt], refusals: tuple[str, ...]) -> Sight:
     """The best attempt is what counts; of equals the first, which the finder held for likelier."""
     if not attempts:
-        return Sight((), (), (), judge([], config.Reading()), None)
+        return Sight((), (), (), judge([], config.Reading()), None, refusals)
     chosen = max(range(len(attempts)), key=lambda at: attempts[at].worth)
     return Sight(
         tuple(each.plate for each in attempts),
@@ -107,6 +127,7 @@ def _sight(attempts: Sequence[_Attempt]) -> Sight:
         tuple(each.reading for each in attempts),
         attempts[chosen].decision,
         chosen,
+        refusals,
     )
 
 
@@ -119,23 +140,51 @@ def pictures_in(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def read_all(files: Sequence[Path], *, as_json: bool, save: Path | None = None) -> bool:
+def read_all(
+    files: Sequence[Path], *, as_json: bool, save: Path | None = None, provider: str = "embedded", settings: config.Settings | None = None
+) -> bool:
     """Reads pictures and prints one line for each; True where each of them gave an accepted VIN."""
-    settings, clock = config.Settings(), Clock()
-    everything = True
-    with Embedded(settings) as reader:
-        for file in files:
-            try:
-                pixels = _opened(file)
-            except Rejected as refusal:
-                print(f"vin-agent: {refusal}", file=sys.stderr)
-                everything = False
-                continue
-            sight = look(pixels, file.stem, clock.now(), reader, settings, reader.locate)
+    settings, clock = settings or config.Settings(), Clock()
+    with provider_class(provider)(settings) as reader:
+        second = reader.locate if isinstance(reader, Embedded) else None
+
+        def tell(file: Path, pixels: Pixels) -> bool:
+            sight = look(pixels, file.stem, clock.now(), reader, settings, second)
             print(_as_json(file, sight) if as_json else _as_row(file, sight), flush=True)
-            everything &= sight.decision.outcome == "accepted"
             if save:
                 _save(save, file, pixels, sight)
+            if reader.metered and not sight.readings:
+                raise Rejected("; ".join(dict.fromkeys(sight.refusals)))
+            return sight.decision.outcome == "accepted"
+
+        return _each(files, tell)
+
+
+def read_documents(files: Sequence[Path], *, as_json: bool, provider: str, settings: config.Settings) -> bool:
+    """Reads licences and prints all that stands in them, personal data included; True where each of them was read."""
+    if provider not in DOCUMENTS:
+        raise BadConfig(f"{provider} reads no documents; those that do: {', '.join(DOCUMENTS)}")
+    clock = Clock()
+    with cast("DocumentProvider", provider_class(provider)(settings)) as reader:
+
+        def tell(file: Path, pixels: Pixels) -> bool:
+            reading, document = reader.read_document(page.picture(pixels, reader.bounds, file.stem, 0, clock.now()))
+            print(page.as_json(file, reading, document) if as_json else page.as_rows(file, document), flush=True)
+            return True
+
+        return _each(files, tell)
+
+
+def _each(files: Sequence[Path], tell: Callable[[Path, Pixels], bool]) -> bool:
+    """Every file by itself: one that cannot be read is named, and the next one is looked at."""
+    everything = True
+    for file in files:
+        try:
+            everything &= tell(file, _opened(file))
+        except Rejected as refusal:
+            said = str(refusal)
+            print(f"vin-agent: {said if said.startswith(str(file)) else f'{file}: {said}'}", file=sys.stderr)
+            everything = False
     return everything
 
 

@@ -42,7 +42,7 @@ FLOORS = [
     ["agent.tls"],
     ["agent.mqtt", "agent.publish"],
     ["agent.camera", "agent.ocr"],
-    ["agent.wire", "agent.watch", "agent.still"],
+    ["agent.wire", "agent.watch", "agent.page", "agent.still"],
     ["agent.children", "agent.health", "agent.stages"],
     ["agent.worker", "agent.supervisor"],
     ["agent.demo_broker", "agent.demo", "agent.report"],
