@@ -175,9 +175,9 @@ class Read:
         return self.clock.now().utc_ms - spooled.put_ms > self.settings.give_up_h * HOUR_MS
 
     def _postpone(self, spooled: Spooled, trouble: RetryLater) -> None:
-        """Until somebody can be asked; longer where this vehicle was tried often, so that it does not stand in the others' way."""
+        """Until somebody can be asked, and a little longer: the next try is another vehicle's, in case it is this one that fails."""
         own_s = min(MOST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(spooled.calls - TRIES, 10)) if spooled.calls > TRIES else 0.0
-        wait_s = max(1.0, trouble.after or 0.0, own_s)
+        wait_s = (trouble.after or 0.0) + 1.0 + own_s
         log.debug("%s waits %.0f s: %s", spooled.capture.read_id, wait_s, trouble)
         self.store.spool.postpone(spooled.capture.read_id, self.clock.now().utc_ms + round(wait_s * 1000))
 

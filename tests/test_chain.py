@@ -6,56 +6,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import pytest
 
 from agent import config
-from agent.domain import Bounds, Box, EncodedImage, Quality, Reading, Stamp, Trust
+from agent.domain import Bounds, Box, EncodedImage, Quality, Stamp, Trust
 from agent.errors import AgentError, BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr import common_bounds, provider_class
 from agent.ocr.budget import Budget, periods
 from agent.ocr.chain import Chain
 from agent.ocr.memory import Memory
 from agent.store import Store
+from tests.readers import Scripted
 
 NOON = int(datetime(2026, 12, 31, 12, tzinfo=UTC).timestamp() * 1000)
 STAMP = Stamp(NOON, 1_000, "boot", "synced")
 IMAGE = EncodedImage("01J", 0, STAMP, b"jpeg", 400, 80, Box(10, 10, 300, 30), Quality(1.0, (300, 30), 0.0))
-
-
-class Scripted:
-    """A provider that answers as a list says: a text is read, an error is raised."""
-
-    bounds = Bounds()
-    per_s = 0.0
-    url = ""
-
-    def __init__(self, name: str, *answers: str | AgentError, price: float = 0.0, metered: bool = True) -> None:
-        self.name, self.price, self.metered = name, price, metered
-        self.answers, self.calls, self.open = list(answers), 0, False
-        self.time_known = False
-
-    def __enter__(self) -> Self:
-        self.open = True
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.open = False
-
-    def read(self, image: EncodedImage) -> Reading:
-        self.calls += 1
-        answer = self.answers.pop(0)
-        if isinstance(answer, AgentError):
-            raise answer
-        return Reading(answer, None, self.name, image.number, None, 1)
-
-    def knows_time(self) -> bool:
-        return self.time_known
-
-    def check(self, call: bool = False) -> tuple[str, ...]:
-        return (f"{self.name} would be called" if call else f"{self.name} is there",)
 
 
 class Bench:
