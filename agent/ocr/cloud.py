@@ -71,10 +71,10 @@ class Line:
             self._http.close()
         self._http = None
 
-    def send(self, request: httpx.Request, secrets: Iterable[str] = ()) -> Answer:
+    def send(self, request: httpx.Request, secrets: Iterable[str] = (), *, again: bool = True) -> Answer:
         if self._http is None:
             raise RuntimeError(f"{self._provider} is used outside its with block")
-        answer = send(self._http, request, self._provider, (*self._secrets, *secrets))
+        answer = send(self._http, request, self._provider, (*self._secrets, *secrets), again=again)
         self._learn(answer, answer.date)
         return answer
 
@@ -84,14 +84,17 @@ class Line:
         parse: Callable[[Answer], T | Refusal],
         table: Table,
         mend: Callable[[Action, int], str] = lambda _action, _status: "",
+        *,
+        billed: bool = False,
     ) -> tuple[T, Answer]:
         """What the vendor says to a request, which is built anew where a refusal could be mended: each way of mending is tried once.
 
-        `mend` is given the action and the HTTP status and names what it has put right, empty for nothing.
+        `mend` is given the action and the HTTP status and names what it has put right, empty for nothing. What may be `billed` is
+        not sent again on a fresh connection: the chain does that, and books it.
         """
         mended: set[str] = set()
         while True:
-            answer = self.send(build())
+            answer = self.send(build(), again=not billed)
             said = parse(answer)
             if not isinstance(said, Refusal):
                 return said, answer
@@ -207,7 +210,7 @@ class Cloud:
         api, line = self._api, self._line
         checked(image, self.bounds, self.name)
         body = api.body(image.jpeg)
-        seen, answer = line.ask(lambda: api.request(body, line), api.parse, api.table, api.mend)
+        seen, answer = line.ask(lambda: api.request(body, line), api.parse, api.table, api.mend, billed=True)
         fields = told(seen.document, api.told) if seen.document else ()
         return Reading(seen.text, seen.confidence, self.name, image.number, seen.request_id, answer.local_ms, fields), seen
 

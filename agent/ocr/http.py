@@ -14,12 +14,11 @@ from agent.config_http import Http
 from agent.errors import BadConfig, NeedsOperator
 from agent.ocr import deadline
 from agent.ocr.faults import plain
-from agent.ocr.transport import Way, later, trouble
+from agent.ocr.transport import STALE, Way, later, trouble
 
 MAX_ANSWER = 1024 * 1024  # bytes; the largest known answer, a licence with every field and its boxes, has some 20 kB
 LONGEST_WAIT_S = 86_400.0
 _ENDS = "ends"  # the extension of a request that says when it must be over
-_STALE = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +112,11 @@ def _proxy(settings: Http) -> httpx.Proxy | None:
     return httpx.Proxy(url)
 
 
-def send(http: httpx.Client, request: httpx.Request, provider: str, secrets: Iterable[str] = ()) -> Answer:
+def send(http: httpx.Client, request: httpx.Request, provider: str, secrets: Iterable[str] = (), *, again: bool = True) -> Answer:
     """Send a request and take its answer, whatever its status; a fault of the way is `RetryLater` or `NeedsOperator`.
 
-    No text shows path, query, headers or body of the request, nor any of the `secrets`.
+    No text shows path, query, headers or body of the request, nor any of the `secrets`. `again`: a kept connection that proves
+    stale is replaced and the request sent once more; without it that is left to the caller, who has to book a call that may cost.
     """
     way = Way(provider, request.url.host)
     request.extensions.pop(_ENDS, None)
@@ -124,8 +124,8 @@ def send(http: httpx.Client, request: httpx.Request, provider: str, secrets: Ite
     try:
         try:
             answer = _once(http, request)
-        except _STALE:
-            if not way.stale:
+        except STALE:
+            if not (way.stale and again):
                 raise
             answer = _once(http, request)
     except httpx.RequestError as exc:
@@ -163,8 +163,12 @@ def _from_the_vendor(answer: Answer, way: Way, secrets: Iterable[str]) -> Answer
         raise NeedsOperator(f"{way}: the proxy wants a log-in; put user and password into http.proxy")
     if 300 <= answer.status < 400:
         target = plain(httpx.URL(answer.headers.get("location", "")).host, secrets)
-        raise later(way, f"something on the way redirects to {target or 'nowhere'}; log in to the network, or check the configured host")
+        raise later(
+            way,
+            f"something on the way redirects to {target or 'nowhere'}; log in to the network, or check the configured host",
+            charged=False,
+        )
     page = "text/html" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:1] == b"<"
     if answer.status == 511 or (page and answer.status < 300):
-        raise later(way, "a web page came instead of an answer; log in to the network, or check proxy and configured host")
+        raise later(way, "a web page came instead of an answer; log in to the network, or check proxy and configured host", charged=False)
     return answer

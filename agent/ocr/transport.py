@@ -13,6 +13,7 @@ from agent.domain import rfc3339
 from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.ocr.faults import Action, plain
 
+STALE = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)  # how a connection ends that the other side has closed
 MAYBE_BILLED_TRIES = 2  # the vendor may have finished, and billed, a call whose answer never came
 
 
@@ -41,8 +42,8 @@ class Way:
         return f"{self.provider} ({self.host})"
 
 
-def later(way: Way, text: str, tries: int | None = None) -> RetryLater:
-    return RetryLater(f"{way}: {text}", tries=tries, action=Action.RETRY)
+def later(way: Way, text: str, tries: int | None = None, after: float | None = None, charged: bool | None = None) -> RetryLater:
+    return RetryLater(f"{way}: {text}", tries=tries, after=after, charged=charged, action=Action.RETRY)
 
 
 def trouble(exc: httpx.RequestError, way: Way, secrets: Iterable[str] = ()) -> AgentError:
@@ -54,8 +55,11 @@ def trouble(exc: httpx.RequestError, way: Way, secrets: Iterable[str] = ()) -> A
     for cause in _causes(exc):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _certificate(cause, way)
-    tries = MAYBE_BILLED_TRIES if way.sent else None
-    return later(way, _sentence(exc, way, plain(_reason(exc), secrets)), tries)
+    sentence = _sentence(exc, way, plain(_reason(exc), secrets))
+    if not way.sent:
+        return later(way, sentence, charged=False)
+    stale = way.stale and isinstance(exc, STALE)
+    return later(way, sentence, MAYBE_BILLED_TRIES, after=0.0 if stale else None)
 
 
 def _certificate(cause: ssl.SSLCertVerificationError, way: Way) -> NeedsOperator:
