@@ -1,6 +1,7 @@
 """Starts the vendors by hand: prints keys and a configuration for the agent, then one line for every call."""
 
 import argparse
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ def main() -> None:
         server = stack.enter_context(VendorServer(reader=reader, port=asked.port, tls=authority))
         server.house.verbose = True
         print(snippet(server, authority.file if authority else None), flush=True)
-        stack.callback(print)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         while True:
             time.sleep(3600)
 

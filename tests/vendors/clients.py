@@ -89,7 +89,7 @@ def legacy_sign(server: VendorServer, key: str = "", bucket: str | None = None, 
     return str(auth.get_sign(accounts.legacy_bucket if bucket is None else bucket, howlong).decode())
 
 
-def legacy(server: VendorServer, operation: str, *, sign: str = "", form: Mapping[str, Any] | None = None, json: object = None) -> Any:
+def legacy(server: VendorServer, operation: str, *, sign: str = "", form: Mapping[str, Any] | None = None, json: Any = None) -> Any:
     """A call of the older services, signed by their SDK, which itself calls none of the two; `form` sends multipart parts."""
     headers = {"Authorization": sign or legacy_sign(server)}
     return requests.post(f"{server.url('tencent-legacy')}/ocr/{operation}", headers=headers, files=form, json=json, timeout=5)
