@@ -111,7 +111,8 @@ _SEEN = {
     "code": (405, "application/json", "{"), "silent": (0, "", ""), "lost": (0, "", ""), "slow": (200, "application/json", "{"),
     "cut before": (0, "", ""), "cut after": (0, "", ""), "cut midway": (0, "", ""), "garbage": (200, "application/json", "{"),
     "html": (200, "text/html", "<"), "portal": (302, "text/html", ""), "wrong type": (200, "text/html", "{"),
-    "empty": (200, "application/json", ""), "busy": (429, "text/plain", "s"), "down": (503, "text/html", "<"), "stale": (200, "application/json", "{"),
+    "empty": (200, "application/json", ""), "busy": (429, "text/plain", "s"),
+    "down": (503, "text/html", "<"), "stale": (200, "application/json", "{"),
 }  # fmt: skip
 
 

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 from qcloud_image import CIUrls
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
-from tests.vendors import CODES, Card, VendorServer, clients, codes, digest
+from tests.vendors import CODES, Card, VendorServer, byhand, clients, codes, digest
 from tests.vendors.byhand import IMAGE, PICTURE, VIN
 
 # The signers of the SDKs ask for the time in a way Python 3.12 warns about.
@@ -115,6 +117,37 @@ def test_tencent_prefers_the_address_over_the_picture_sent_along(server: VendorS
     assert clients.tencent_vin(client, IMAGE, ImageUrl="http://yard.example/a.png").Vin == "1M8GDM9AXKP042788"
     away = refused_tencent(lambda: clients.tencent_vin(client, IMAGE, ImageUrl="http://yard.example/b.png"))
     assert away == "FailedOperation.DownLoadError"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, VIN),
+        ({"signed": "content-type;host;x-tc-action"}, VIN),
+        ({"scope": "2023-11-15/ocr"}, "AuthFailure.SignatureFailure"),
+        ({"scope": "2023-11-14/cvm"}, "AuthFailure.SignatureFailure"),
+        ({"signed": "content-type"}, "AuthFailure.SignatureFailure"),
+        ({"content_type": "application/json; charset=utf-8"}, "AuthFailure.SignatureFailure"),
+        ({"body": "{}"}, "AuthFailure.SignatureFailure"),
+        ({"authorization": "TC3-HMAC-SHA256 Credential=AKID"}, "AuthFailure.InvalidAuthorization"),
+        ({"x_tc_timestamp": "now"}, "MissingParameter"),
+        ({"x_tc_action": "GeneralBasicOCR"}, "InvalidAction"),
+        ({"x_tc_version": "2017-03-12"}, "NoSuchVersion"),
+    ],
+)
+def test_tencent_checks_every_part_of_a_signature(server: VendorServer, change: dict[str, str], code: str) -> None:
+    server.set_clock(1_699_979_400)  # half past midnight of the 15th in China, of the 14th in Greenwich
+    with httpx.Client(trust_env=False) as http:
+        assert byhand.tencent(server, http, **change) == code
+
+
+def test_calls_of_many_threads_are_all_counted(shared: VendorServer) -> None:
+    before = shared.calls["tencent"].billed
+    with ThreadPoolExecutor(8) as threads:
+        read = list(threads.map(lambda _: clients.tencent_vin(clients.tencent(shared), IMAGE).Vin, range(80)))
+
+    assert read == [VIN] * 80
+    assert shared.calls["tencent"].billed - before == 80
 
 
 def test_tencent_answers_ten_calls_a_second_and_no_more(server: VendorServer) -> None:

@@ -16,7 +16,7 @@ def answer(world: World, call: Call) -> Reply:
     call.operation = "token"
     given = dict((*call.query, *parse_qsl(call.body.decode("ascii", "replace"))))
     if given.get("grant_type") != "client_credentials" or call.path != "/oauth/2.0/token":
-        raise Refused("invalid_request")
+        raise Refused("unsupported_grant_type")
     if given.get("client_id") != world.accounts.baidu_key:
         raise Refused("invalid_client/unknown")
     if given.get("client_secret") != world.accounts.baidu_secret:

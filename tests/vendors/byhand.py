@@ -28,6 +28,23 @@ def legacy(server: VendorServer, operation: str = "vin_detection", **more: Any) 
     return answer
 
 
+def tencent(server: VendorServer, http: httpx.Client, *, scope: str = "", signed: str = "content-type;host", **sent: str) -> str:
+    """The code, or the VIN, for a VinOCR signed at the server's time with this date/service; `sent` replaces headers after signing."""
+    now = int(server.world.now())
+    scope = scope or f"{signatures.utc_date(now)}/ocr"
+    credential = f"{server.accounts.tencent_id}/{scope}/tc3_request"
+    headers = {
+        "content-type": "application/json", "host": server.host, "x-tc-action": "VinOCR", "x-tc-version": "2018-11-19",
+        "x-tc-timestamp": str(now),
+    }  # fmt: skip
+    body = f'{{"ImageBase64":"{IMAGE}"}}'.encode()
+    signature = signatures.tc3(Call("tencent", "POST", "/", (), headers, body), server.accounts.tencent_key, credential, signed)
+    headers["authorization"] = f"TC3-HMAC-SHA256 Credential={credential}, SignedHeaders={signed}, Signature={signature}"
+    headers |= {name.replace("_", "-"): text for name, text in sent.items() if name != "body"}
+    answer = http.post(server.url("tencent"), headers=headers, content=sent.get("body", body)).json()["Response"]
+    return str(answer["Error"]["Code"] if "Error" in answer else answer["Vin"])
+
+
 def baidu(server: VendorServer, http: httpx.Client, form: dict[str, str], token: str = "") -> dict[str, Any]:
     """The answer to a form, with a new token or the one given."""
     keys = {"grant_type": "client_credentials", "client_id": server.accounts.baidu_key, "client_secret": server.accounts.baidu_secret}

@@ -117,8 +117,17 @@ _GATEWAY = """
 2102 | 400 | Token invalid.
 2201 | 400 | Access key or secret key invalid.
 2202 | 403 | App does not have the right to access the API.
-2203 | 400 | Request from an invalid client.
-2213 | 400 | Request was answered by an invalid client.
+2203 | 401 | The client or its token is invalid.
+2204 | 401 | The client or its token is invalid.
+2205 | 401 | The client or its token is invalid.
+2206 | 401 | The client or its token is invalid.
+2207 | 401 | The client or its token is invalid.
+2208 | 401 | The client or its token is invalid.
+2209 | 401 | The client or its token is invalid.
+2210 | 401 | The client or its token is invalid.
+2211 | 401 | The client or its token is invalid.
+2212 | 401 | The client or its token is invalid.
+2213 | 401 | The client or its token is invalid.
 """
 
 IAM = """

@@ -83,13 +83,17 @@ BAIDU = """
 216201 | 200 | image format error
 216202 | 200 | image size error
 216630 | 200 | recognize error
+216634 | 200 | detect error
 282000 | 200 | internal error
+282003 | 200 | missing parameters
+282102 | 200 | target detect error
+282103 | 200 | target recognize error
 """
 
 BAIDU_TOKEN = """
 invalid_client | 401 | Client authentication failed
 invalid_client/unknown | 401 | unknown client id
-invalid_request | 400 | grant type is missing
+unsupported_grant_type | 400 | The authorization grant type is not supported
 """
 
 ALIYUN = """
@@ -104,8 +108,12 @@ MissingImageUrl | 400 | You must specify image URL.
 noPermission | 401 | You are not authorized to perform this operation.
 notSafeImageUrl | 400 | The image URL is not safe.
 ocrServiceNotOpen | 401 | You have not activated the OCR service.
+OcrServiceExpired | 401 | The OCR service has expired.
+unsupportedEncodeImageUrl | 400 | The image URL encoding cannot be parsed.
 unmatchedImageType | 400 | The image type does not match the API operation.
 unsupportedImageFormat | 415 | The image format or content is not supported.
+Throttling | 429 | Request was denied due to request throttling.
+Throttling.Api | 429 | Request was denied due to api flow control.
 Throttling.User | 429 | Request was denied due to user flow control.
 InvalidAccessKeyId.NotFound | 404 | Specified access key is not found.
 InvalidAccessKeyId.Inactive | 403 | Specified access key is disabled.

@@ -98,7 +98,7 @@ def _check_owner(world: World, call: Call, content: dict[str, Any], said: dict[s
     if not content.get("appid"):
         raise Refused("-1301")
     bucket = content.get("bucket") or ""
-    if "old page" in words(world) and not bucket:
+    if "old page" in words(world) and call.operation == "drivinglicence" and not bucket:
         raise Refused("-1301")
     # vin_detection has no such parameter, so its absence there says nothing.
     named = bool(bucket) or call.operation == "drivinglicence"

@@ -30,7 +30,7 @@ class VendorServer:
     def __enter__(self) -> Self:
         self._http = Listener(self.house, self._port, _context(self._tls) if self._tls else None)
         self.port: int = self._http.server_address[1]
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="vendors", daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="vendors", daemon=True)
         self._thread.start()
         return self
 
