@@ -1,6 +1,7 @@
 """The vendors' APIs on loopback, as their documents describe them, faults included.
 
-By hand: `python -m tests.vendors [--port N] [--tls] [--vin VIN] [--reader]` prints credentials and a configuration, then one line per call.
+By hand: `python -m tests.vendors [--port N] [--tls] [--vin VIN]` prints credentials and a configuration, then one line per call; without
+`--vin` the embedded reader looks at the pictures.
 
 In a test:
 
@@ -22,6 +23,7 @@ In a test:
 
 Vendors: tencent, huawei, huawei-iam, tencent-legacy, baidu, baidu-token, aliyun. All share one port: a call is known by its path, its
 action header or its Host. `VendorServer(tls=Authority(folder))` speaks TLS; the authority's file is the one to trust.
+`clients` points the vendors' own SDKs at a server, `byhand` signs calls where there is none.
 `CODES` lists every documented error, `codes(vendor)` those of one; a `Code` has vendor, name, code, status, message, billed.
 """
 
