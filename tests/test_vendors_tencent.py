@@ -158,7 +158,7 @@ def test_tencent_answers_ten_calls_a_second_and_no_more(server: VendorServer) ->
 
     assert (calls, seconds) == (10, 1.0)
     assert refused_tencent(lambda: clients.tencent_vin(client, IMAGE)) == "RequestLimitExceeded"
-    server.limit("tencent", calls, 0.01)
+    server.limit("tencent", calls, 0.0001)
     assert clients.tencent_vin(client, IMAGE).Vin == VIN
 
 
