@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PHOTOS ?=
 
-.PHONY: demo test lint bench accuracy chaos clean
+.PHONY: demo test lint bench accuracy chaos day clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
@@ -26,6 +26,9 @@ accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photo
 
 chaos: $(VENV)/dev.done  ## fifty times kill -9, with one line of figures
 	$(BIN)/python -m tests.chaos.kills 50
+
+day: $(VENV)/dev.done  ## a day at the gate in three minutes: 500 vehicles, two providers, faults of every kind, three kills
+	$(BIN)/python -m tests.chaos.day
 
 clean:  ## forget everything that was built
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

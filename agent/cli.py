@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_demo(commands)
     _add_read(commands)
+    _add_doctor(commands)
     _add_decode(commands)
     version = commands.add_parser("version", help="say which version this is, and of what it is made")
     version.set_defaults(command=_version)
@@ -107,6 +108,19 @@ def _add_read(commands: "Commands[argparse.ArgumentParser]") -> None:
     read.set_defaults(command=_read)
 
 
+def _add_doctor(commands: "Commands[argparse.ArgumentParser]") -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what keeps a provider from reading",
+        description="Looks at keys, name, connection, certificate, clock, rights and budget of the readers, one sentence each. "
+        "Exit code 0 if all is well, 1 if not.",
+    )
+    doctor.add_argument("--provider", metavar="NAME", help="this one alone (default: every reader of reading.chain)")
+    doctor.add_argument("--call", action="store_true", help="have one small picture read too; a cloud reader is paid for it")
+    _add_config(doctor)
+    doctor.set_defaults(command=_doctor)
+
+
 def _add_decode(commands: "Commands[argparse.ArgumentParser]") -> None:
     decode = commands.add_parser("decode", help="say what a VIN means, or what is wrong with it")
     decode.add_argument("vin", metavar="VIN", help="seventeen characters")
@@ -157,6 +171,18 @@ def _read(options: argparse.Namespace) -> int:
     if options.document:
         return OK if still.read_documents(files, as_json=options.json, provider=options.provider, settings=settings) else FAILED
     return OK if still.read_all(files, as_json=options.json, save=options.save, provider=options.provider, settings=settings) else FAILED
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    settings = config.load(options.config)
+    from agent import doctor
+
+    well = True
+    for name in [options.provider] if options.provider else settings.reading.chain:
+        for finding in doctor.examine(name, settings, call=options.call):
+            print(f"{'ok   ' if finding.good else 'WRONG'}  {finding.text}", flush=True)
+            well &= finding.good
+    return OK if well else FAILED
 
 
 def _decode(options: argparse.Namespace) -> int:

@@ -42,6 +42,7 @@ FLOORS = [
     ["agent.tls"],
     ["agent.mqtt", "agent.publish"],
     ["agent.camera", "agent.ocr"],
+    ["agent.books", "agent.doctor"],
     ["agent.wire", "agent.watch", "agent.page", "agent.still"],
     ["agent.children", "agent.health", "agent.stages"],
     ["agent.worker", "agent.supervisor"],

@@ -17,10 +17,13 @@ OPERATOR_OFF_S = 600.0  # a wrong key or an unpaid bill: some vendors lock an ac
 THROTTLE_S, LONGEST_THROTTLE_S = (2.0, 5.0), 60.0
 
 
-class Facts(Protocol):
+class Known(Protocol):
+    def get(self, key: str, default: Any = None, /) -> Any: ...
+
+
+class Facts(Known, Protocol):
     """The part of the store that keeps small facts."""
 
-    def get(self, key: str, default: Any = None) -> Any: ...
     def put(self, key: str, value: Any) -> None: ...
 
 
@@ -65,7 +68,7 @@ class Circuit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Kept:
     """A circuit on the disk: its end by both clocks, as either may be useless after a restart."""
 
     reason: str
@@ -82,6 +85,12 @@ class _Kept:
         same = self.boot_id == now.boot_id
         left = self.until_monotonic - monotonic if same else (self.until_utc_ms - now.utc_ms) / 1000
         return min(self.off_s, max(0.0, left))
+
+
+def kept_circuit(facts: Known, name: str) -> Kept | None:
+    """The circuit of a provider as the disk has it; None where it is closed."""
+    data = facts.get(_key(name))
+    return Kept(**data) if data else None
 
 
 class Circuits(Mapping[str, Circuit]):
@@ -108,10 +117,9 @@ class Circuits(Mapping[str, Circuit]):
         return len(self._circuits)
 
     def _restored(self, name: str) -> Circuit:
-        data = self._facts.get(_key(name))
-        if not data:
+        kept, monotonic = kept_circuit(self._facts, name), self._monotonic()
+        if kept is None:
             return Circuit()
-        kept, monotonic = _Kept(**data), self._monotonic()
         return Circuit(monotonic + kept.left_s(self._now(), monotonic), kept.reason, kept.code, kept.failures, kept.alerted)
 
     def off_s(self, name: str) -> float:
@@ -150,7 +158,7 @@ class Circuits(Mapping[str, Circuit]):
 
     def _keep(self, name: str, circuit: Circuit) -> None:
         now, off_s = self._now(), self.off_s(name)
-        kept = _Kept(
+        kept = Kept(
             reason=circuit.reason,
             code=circuit.code,
             failures=circuit.failures,

@@ -70,7 +70,7 @@ def client(settings: Http) -> httpx.Client:
     """A client with the manners of section [http]; raises `BadConfig` for a proxy or authority it cannot use."""
     made = httpx.Client(
         proxy=_proxy(settings),
-        verify=_context(settings),
+        verify=context(settings),
         trust_env=settings.trust_env,
         timeout=httpx.Timeout(connect=settings.connect_s, read=settings.read_s, write=settings.write_s, pool=settings.pool_s),
         # One idle connection: when it proves stale, the next one is certain to be fresh.
@@ -88,7 +88,8 @@ def _limit(request: httpx.Request, seconds: float) -> None:
     deadline.until(request.extensions.setdefault(_ENDS, time.monotonic() + seconds))
 
 
-def _context(settings: Http) -> ssl.SSLContext:
+def context(settings: Http) -> ssl.SSLContext:
+    """Which authorities are believed; raises `BadConfig` where the file of `http.ca_file` is no such list."""
     try:
         made = ssl.create_default_context(cafile=settings.ca_file or None)
     except OSError as exc:
@@ -168,7 +169,10 @@ def _from_the_vendor(answer: Answer, way: Way, secrets: Iterable[str]) -> Answer
             f"something on the way redirects to {target or 'nowhere'}; log in to the network, or check the configured host",
             charged=False,
         )
-    page = "text/html" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:1] == b"<"
+    start = answer.body.lstrip()[:1]
+    # An answer that somebody calls a page is an answer, and was paid for.
+    page = start == b"<" or ("text/html" in answer.headers.get("content-type", "").lower() and start != b"{")
     if answer.status == 511 or (page and answer.status < 300):
-        raise later(way, "a web page came instead of an answer; log in to the network, or check proxy and configured host", charged=False)
+        free = False if start == b"<" else None
+        raise later(way, "a web page came instead of an answer; log in to the network, or check proxy and configured host", charged=free)
     return answer
