@@ -184,7 +184,8 @@ def _can_be_asked(settings: Settings, builder: Builder) -> None:
     for name in settings.reading.chain:
         for key, expected in config_accounts.problems(settings.provider, name)[:1]:
             value = getattr(config_accounts.section(settings.provider, name), key)
-            raise builder.wrong(("provider", config_accounts.section_name(name), key), expected, value)
+            plain = value.reveal() if isinstance(value, Secret) else value
+            raise builder.wrong(("provider", config_accounts.section_name(name), key), expected, plain)
 
 
 def _with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:

@@ -81,10 +81,10 @@ def secret_paths() -> Iterator[tuple[str, ...]]:
 
 
 def _tencent(keys: Any, name: str) -> Iterator[Problem]:
-    yield from _missing(keys, {"secret_id": _ID_WORDS, "secret_key": "the SecretKey that belongs to secret_id"})
     if not re.fullmatch(r"AKID[A-Za-z0-9_*-]+", keys.secret_id.reveal()):
         yield Problem("secret_id", _ID_WORDS)
-    yield from _blanks(keys, "secret_id", "secret_key", "token")
+    yield from _missing(keys, {"secret_key": "the SecretKey that belongs to secret_id"})
+    yield from _blanks(keys, "secret_key", "token")
     yield from _fields(keys)
 
 
@@ -118,9 +118,9 @@ def _baidu(keys: Any, name: str) -> Iterator[Problem]:
 
 def _aliyun(keys: Any, name: str) -> Iterator[Problem]:
     words = "an AccessKey ID of Alibaba Cloud, which starts with LTAI (or STS. together with security_token)"
-    yield from _missing(keys, {"access_key_id": words, "access_key_secret": "the secret that belongs to access_key_id"})
     if not keys.access_key_id.reveal().startswith(("LTAI", "STS.")):
         yield Problem("access_key_id", words)
+    yield from _missing(keys, {"access_key_secret": "the secret that belongs to access_key_id"})
     yield from _blanks(keys, "access_key_id", "access_key_secret", "security_token")
 
 

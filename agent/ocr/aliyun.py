@@ -93,17 +93,17 @@ def parse(answer: Answer) -> Seen | Refusal:
         return Refusal(code, str(said.get("Message") or ""))
     if not {"Data", "RequestId"} & said.keys():
         return Refusal("", "the answer has no Data")
-    data = _object(said.get("Data"))
+    try:
+        data = _object(said.get("Data"))
+    except ValueError:
+        return Refusal("", "Data holds no JSON")
     value, confidence = _vin(data)
     return Seen(value, confidence, str(said.get("RequestId") or "") or None)
 
 
 def _object(data: object) -> Mapping[str, Any]:
-    """`Data` as an object, also where it came as one already or with another level around it."""
-    try:
-        found = json.loads(data) if isinstance(data, str) and data.strip() else data
-    except ValueError:
-        return {}
+    """`Data` as an object, also where it came as one already."""
+    found = json.loads(data) if isinstance(data, str) and data.strip() else data
     return found if isinstance(found, dict) else {}
 
 

@@ -1,6 +1,7 @@
 """The one way to a cloud provider and back: time-outs, one retry on a stale connection, and every fault of the way in plain words."""
 
 import json
+import logging
 import ssl
 import time
 from collections.abc import Iterable
@@ -68,6 +69,9 @@ def _unix(date: str) -> float | None:
 
 def client(settings: Http) -> httpx.Client:
     """A client with the manners of section [http]; raises `BadConfig` for a proxy or authority it cannot use."""
+    # The libraries log every address at INFO, and some vendors want keys in it: whoever opens a connection silences them.
+    for noisy in ("httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     made = httpx.Client(
         proxy=_proxy(settings),
         verify=context(settings),

@@ -69,7 +69,7 @@ def as_form(jpeg: bytes, **fields: str | int) -> Body:
 
 
 class VinDetection:
-    """vin_detection: takes JSON alone."""
+    """vin_detection: takes JSON alone, and a bucket only in the signature."""
 
     name = "tencent-legacy-vin"
     bounds = Bounds(max_bytes=_BODY, counted="body", around=_AROUND)
@@ -83,8 +83,7 @@ class VinDetection:
         self.price, self.per_s = self._keys.price, self._keys.per_s
 
     def body(self, jpeg: bytes) -> Body:
-        bucket = {"bucket": self._keys.bucket} if self._keys.bucket else {}
-        return as_json(jpeg, appid=self._keys.appid, **bucket)
+        return as_json(jpeg, appid=self._keys.appid)
 
     def request(self, body: Body, line: Line) -> httpx.Request:
         return self._account.request("/ocr/vin_detection", body, line)
