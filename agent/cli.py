@@ -87,6 +87,9 @@ def _add_demo(commands: "Commands[argparse.ArgumentParser]") -> None:
     demo.add_argument("--seed", type=_count, default=1, metavar="N", help="the same number shows the same vehicles (default: %(default)s)")
     demo.add_argument("--json", action="store_true", help="one event per line on standard output, nothing else there")
     demo.add_argument("--outage", action="store_true", help="take the broker away in the middle and bring it back: nothing is lost")
+    demo.add_argument("--provider", default="embedded", metavar="NAME", help="who reads (default: %(default)s)")
+    where = "where a cloud reader answers, such as http://127.0.0.1:8800 of `python -m tests.vendors`, whose keys are taken unless set"
+    demo.add_argument("--url", default="", metavar="URL", help=where)
     demo.set_defaults(command=_demo)
 
 
@@ -95,7 +98,7 @@ def _add_read(commands: "Commands[argparse.ArgumentParser]") -> None:
         "read",
         help="find and read the VIN in pictures",
         description="Finds the VIN in each picture, has it read and says what to think of it. A cloud reader is paid for each call, "
-        "beside the budget of the gate. Exit code 0 if every picture gave an accepted VIN, 1 if not.",
+        "within the budget of the gate and on its books. Exit code 0 if every picture gave an accepted VIN, 1 if not.",
     )
     read.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="a JPEG or PNG file, or a folder of them")
     read.add_argument("--json", action="store_true", help="one JSON object per picture and line, instead of a table")
@@ -156,7 +159,12 @@ def _check(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from agent import demo
 
-    return demo.run(options.vehicles, options.seed, as_json=options.json, outage=options.outage)
+    if options.provider != "embedded" and not options.url:
+        hint = "where it answers; `python -m tests.vendors` starts servers to try it with"
+        print(f"vin-agent: --provider {options.provider} needs --url, {hint}", file=sys.stderr)
+        return USAGE
+    told = {"as_json": options.json, "outage": options.outage, "provider": options.provider, "url": options.url}
+    return demo.run(options.vehicles, options.seed, **told)
 
 
 def _read(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,8 @@ import cv2
 import numpy as np
 
 from agent import config, page
+from agent.books import Books, opened
+from agent.byhand import Purse
 from agent.clock import Clock
 from agent.domain import Decision, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
 from agent.errors import BadConfig, Rejected, RetryLater
@@ -58,11 +61,19 @@ class _Attempt:
         return _BETTER.index(self.decision.outcome), self.decision.confidence
 
 
-def look(pixels: Pixels, name: str, taken_at: Stamp, provider: Provider, settings: config.Settings, second: Finder | None = None) -> Sight:
+def look(
+    pixels: Pixels,
+    name: str,
+    taken_at: Stamp,
+    provider: Provider,
+    settings: config.Settings,
+    second: Finder | None = None,
+    pay: Callable[[], None] = lambda: None,
+) -> Sight:
     """Reads the likeliest lines of a BGR picture, one by one until a VIN is accepted; each line is judged by itself.
 
     `second` is asked for more lines where those of the first finder give no accepted VIN. A reader that is paid gets as many as a
-    vehicle at the gate would, and the whole picture where there is no line, or where it reads documents.
+    vehicle at the gate would, and the whole picture where there is no line, or where it reads documents; `pay` is called before each.
     """
     attempts: list[_Attempt] = []
     refusals: list[str] = []
@@ -71,6 +82,7 @@ def look(pixels: Pixels, name: str, taken_at: Stamp, provider: Provider, setting
         # A line that fits no bounds cannot be read; the next one may.
         try:
             image = _cut(pixels, line, settings.vision, provider, name, len(attempts), taken_at)
+            pay()
             reading = provider.read(image)
         except Rejected as refusal:
             refusals.append(str(refusal))
@@ -145,11 +157,12 @@ def read_all(
 ) -> bool:
     """Reads pictures and prints one line for each; True where each of them gave an accepted VIN."""
     settings, clock = settings or config.Settings(), Clock()
-    with provider_class(provider)(settings) as reader:
+    with provider_class(provider)(settings) as reader, _books(reader, settings) as books:
         second = reader.locate if isinstance(reader, Embedded) else None
+        purse = Purse(reader, settings.reading, books, clock.now)
 
         def tell(file: Path, pixels: Pixels) -> bool:
-            sight = look(pixels, file.stem, clock.now(), reader, settings, second)
+            sight = look(pixels, file.stem, clock.now(), reader, settings, second, purse.pay)
             print(_as_json(file, sight) if as_json else _as_row(file, sight), flush=True)
             if save:
                 _save(save, file, pixels, sight)
@@ -165,14 +178,21 @@ def read_documents(files: Sequence[Path], *, as_json: bool, provider: str, setti
     if provider not in DOCUMENTS:
         raise BadConfig(f"{provider} reads no documents; those that do: {', '.join(DOCUMENTS)}")
     clock = Clock()
-    with cast("DocumentProvider", provider_class(provider)(settings)) as reader:
+    with cast("DocumentProvider", provider_class(provider)(settings)) as reader, _books(reader, settings) as books:
+        purse = Purse(reader, settings.reading, books, clock.now)
 
         def tell(file: Path, pixels: Pixels) -> bool:
-            reading, document = reader.read_document(page.picture(pixels, reader.bounds, file.stem, 0, clock.now()))
+            image = page.picture(pixels, reader.bounds, file.stem, 0, clock.now())
+            purse.pay()
+            reading, document = reader.read_document(image)
             print(page.as_json(file, reading, document) if as_json else page.as_rows(file, document), flush=True)
             return True
 
         return _each(files, tell)
+
+
+def _books(reader: Provider, settings: config.Settings) -> AbstractContextManager[Books]:
+    return opened(settings.agent.state_dir, settings.store) if reader.metered else nullcontext(Books(None))
 
 
 def _each(files: Sequence[Path], tell: Callable[[Path, Pixels], bool]) -> bool:

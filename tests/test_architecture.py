@@ -43,7 +43,7 @@ FLOORS = [
     ["agent.mqtt", "agent.publish"],
     ["agent.camera", "agent.ocr"],
     ["agent.books", "agent.doctor"],
-    ["agent.wire", "agent.watch", "agent.page", "agent.still"],
+    ["agent.wire", "agent.watch", "agent.byhand", "agent.page", "agent.still"],
     ["agent.children", "agent.health", "agent.stages"],
     ["agent.worker", "agent.supervisor"],
     ["agent.demo_broker", "agent.demo", "agent.report"],

@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import cli, config, config_accounts
+from agent.clock import Clock
 from agent.domain import Bounds
 from agent.errors import BadConfig, NeedsOperator, Rejected
 from agent.ocr import DOCUMENTS, PROVIDERS, common_bounds, open_providers
 from agent.ocr.cloud import sample
 from agent.ocr.jpeg import size
 from agent.settings import Secret
+from agent.store import Store
 from tests.clouds import NAMES, VIN, at, image, jpeg, kind, settings, stubbed
 from tests.vendors.pictures import seen
 from tests.vendors.server import VendorServer
@@ -296,6 +298,21 @@ def test_an_empty_purse_ends_with_one_sentence(server: VendorServer, files: tupl
     assert (code, out) == (1, "")
     assert "ResourcePackageRunOut" in err
     assert err.count("\n") == 1
+
+
+def test_calls_made_by_hand_are_booked_and_end_with_the_budget_of_the_gate(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(files[1])
+    limits = f"[agent]\nstate_dir = '{tmp_path}/state'\n[reading]\ncalls_per_day = 2"
+    file.write_text(file.read_text("utf-8").replace("[reading]", limits), "utf-8")
+    (tmp_path / "state").mkdir()
+    with Store.open(tmp_path / "state", config.Store(), Clock().now().utc_ms) as store:
+        for _ in range(2):
+            assert run(["read", files[0], "--provider", "tencent", "--config", files[1]], capsys)[0] == 0
+        code, _, err = run(["read", files[0], "--provider", "tencent", "--config", files[1]], capsys)
+        assert (code, err) == (1, "vin-agent: tencent: the budget of [reading] is spent for now; raise it there or wait\n")
+        assert store.ledger.spent("tencent", 0).calls == 2
 
 
 def test_a_picture_the_vendor_cannot_read_is_no_success(
