@@ -166,7 +166,9 @@ def _agree(settings: Settings, builder: Builder) -> None:
             raise builder.wrong(("camera", index, "name"), "a name no other camera has", name)
     if not settings.reading.chain:
         raise builder.wrong(("reading", "chain"), "a list of at least one provider", [])
-    if settings.reading.second_opinion != "never" and len(set(settings.reading.chain)) < 2:
+    if len(set(settings.reading.chain)) < len(settings.reading.chain):
+        raise builder.wrong(("reading", "chain"), "a list that names each provider once", list(settings.reading.chain))
+    if settings.reading.second_opinion != "never" and len(settings.reading.chain) < 2:
         words = '"never" as long as reading.chain names one reader alone'
         raise builder.wrong(("reading", "second_opinion"), words, settings.reading.second_opinion)
     mqtt = settings.mqtt

@@ -1,4 +1,4 @@
-"""The whole agent on embedded defaults: rendered vehicles drive past, and each event is shown as the yard would see it."""
+"""The whole agent on one machine: rendered vehicles drive past, and each event is shown as the yard would see it."""
 
 import json
 import queue
@@ -16,8 +16,10 @@ from typing import IO, Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from agent import config
 from agent.demo_broker import DemoBroker
 from agent.errors import NeedsOperator, RetryLater
+from agent.ocr import open_providers
 from agent.shipped import shipped
 
 Payload = dict[str, Any]
@@ -26,10 +28,13 @@ TOPIC = "vinagent/v1/demo/gateway/gate/north-in/"
 _PATIENCE_S = 40.0  # without a sign of life: a slow board renders and reads a vehicle in less
 
 
-def run(vehicles: int, seed: int, *, as_json: bool, outage: bool) -> int:
-    """Drive `vehicles` past; 0 only if each one was told right, once, and nothing else was told."""
+def run(vehicles: int, seed: int, *, as_json: bool, outage: bool, provider: str = "embedded", url: str = "") -> int:
+    """Drive `vehicles` past; 0 only if each one was told right, once, and nothing else was told.
+
+    `provider` reads, at `url` where it is a cloud reader; raises `BadConfig` where that is no reader or no address.
+    """
     with tempfile.TemporaryDirectory(prefix="vin-agent-demo-") as folder:
-        return Demo(Path(folder), vehicles, seed, as_json, outage).run()
+        return Demo(Path(folder), vehicles, seed, as_json, outage, provider, url).run()
 
 
 @dataclass(slots=True)
@@ -54,13 +59,13 @@ class Result:
 class Demo:
     """A broker, a subscriber and the installed agent, each in its own right, and a person to show it to."""
 
-    def __init__(self, folder: Path, vehicles: int, seed: int, as_json: bool, outage: bool) -> None:
+    def __init__(self, folder: Path, vehicles: int, seed: int, as_json: bool, outage: bool, provider: str, url: str) -> None:
         from agent.camera.scene import Scene
 
         self._folder, self._as_json, self._outage = folder, as_json, outage
         self._truth = Scene(seed, vehicles).truth
         self._broker = DemoBroker(folder)
-        self._settings = self._written(vehicles, seed)
+        self._settings = self._written(vehicles, seed, provider, url)
         self._news: queue.Queue[Payload | str] = queue.Queue()
         self._result = Result()
         self._seen = 0
@@ -81,7 +86,7 @@ class Demo:
             self._broker.stop()
         return self._conclude()
 
-    def _written(self, vehicles: int, seed: int) -> Path:
+    def _written(self, vehicles: int, seed: int, provider: str, url: str) -> Path:
         settings = {
             "state_dir": str(self._folder / "state"),
             "log_level": "debug",  # every failed attempt to connect is said, by which the outage is timed
@@ -89,9 +94,14 @@ class Demo:
             "protocol": self._broker.protocol,
             "vehicles": vehicles,
             "seed": seed,
+            "chain": [provider],
         }
         file = self._folder / "demo.toml"
-        file.write_text(filled(shipped("demo.toml").read_text("utf-8"), settings), "utf-8")
+        accounts = shipped("demo-accounts.toml").read_text("utf-8") if url else ""
+        accounts = re.sub(r'(?m)^(url|iam_url) = ""$', lambda found: f"{found[1]} = {json.dumps(url)}", accounts)
+        file.write_text(filled(shipped("demo.toml").read_text("utf-8"), settings) + accounts, "utf-8")
+        # Said here and now: the agent would leave without a word to whoever watches.
+        open_providers(config.load(file))
         return file
 
     def _subscribe(self) -> Client:

@@ -22,7 +22,7 @@ def test_a_new_store_has_all_tables_and_says_which_version_it_is(tmp_path: Path)
     migrate(db)
 
     tables = {name for (name,) in db.select("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert {"spool", "pictures", "outbox", "sent", "ledger", "facts", "audits", "damaged"} <= tables
+    assert {"spool", "pictures", "outbox", "sent", "ledger", "facts", "audits", "damaged", "seen"} <= tables
     assert db.number("PRAGMA user_version") == len(MIGRATIONS)
     migrate(db)  # nothing runs twice
     db.close()
@@ -43,6 +43,21 @@ def test_a_store_of_an_earlier_release_keeps_its_rows(tmp_path: Path, monkeypatc
     assert db.number("SELECT count(*) FROM ledger") == 0
     assert db.number("PRAGMA user_version") == len(MIGRATIONS)
     db.close()
+
+
+def test_a_gate_in_service_gets_the_memory_of_pictures_and_keeps_its_books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(schema, "MIGRATIONS", MIGRATIONS[:3])
+        db = Connection(tmp_path / "agent.db", 1)
+        migrate(db)
+        db.execute("INSERT INTO ledger (key, value, provider, read_id, price, booked_ms) VALUES ('1', x'00', 'tencent', 'A', 0.1, 5)")
+        db.close()
+
+    with open_store(tmp_path) as store:
+        assert (store.ledger.calls("A"), store.ledger.spent("tencent", 0).money) == (1, 0.1)
+        store.seen["tencent/00"] = {"reading": None, "why": "no VIN", "read_id": "A", "put_ms": 5}
+    with open_store(tmp_path) as store:
+        assert store.seen["tencent/00"]["why"] == "no VIN"
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
