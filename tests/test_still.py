@@ -62,7 +62,7 @@ def test_a_picture_without_a_line_shows_no_plate(reader: Embedded) -> None:
 class Unsure:
     """A reader that sees a VIN it is not sure of everywhere."""
 
-    name, bounds, price, metered = "unsure", Bounds(), 0.0, False
+    name, bounds, price, metered, per_s, url = "unsure", Bounds(), 0.0, False, 0.0, ""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -71,6 +71,12 @@ class Unsure:
         return self
 
     def __exit__(self, *_: object) -> None: ...
+
+    def check(self, call: bool = False) -> tuple[str, ...]:
+        return ()
+
+    def knows_time(self) -> bool:
+        return True
 
     def read(self, image: EncodedImage) -> Reading:
         self.asked += 1
