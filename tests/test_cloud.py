@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agent import cli, config, config_accounts
 from agent.clock import Clock
 from agent.domain import Bounds
-from agent.errors import BadConfig, NeedsOperator, Rejected
+from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr import DOCUMENTS, PROVIDERS, common_bounds, open_providers
 from agent.ocr.cloud import sample
 from agent.ocr.jpeg import size
@@ -335,3 +335,14 @@ def test_an_empty_key_is_that_of_the_account_beside_it_and_a_set_one_wins(own: s
     assert section.secret_key.reveal() == "own"
     assert section.secret_id == getattr(providers, base).secret_id
     assert section.url == "https://base.example"
+
+
+def test_a_code_no_table_holds_is_told_to_a_person_once(caplog: pytest.LogCaptureFixture) -> None:
+    body = b'{"Response": {"Error": {"Code": "Brand.New", "Message": "?"}, "RequestId": "r"}}'
+    with stubbed("tencent", lambda _: httpx.Response(200, content=body, headers={"content-type": "application/json"})) as tencent:
+        for _ in range(3):
+            with pytest.raises(RetryLater, match="not in the agent's tables") as trouble:
+                tencent.read(image())
+    assert trouble.value.tries == 2
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["tencent answered Brand.New, which is in none of the agent's tables: look it up with the vendor"]

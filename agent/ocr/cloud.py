@@ -1,5 +1,6 @@
 """A provider made of a vendor's requests and answers: checks the picture, keeps the vendor's time, and mends once what can be mended."""
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from agent.ocr.http import Answer, client, send
 from agent.ocr.jpeg import checked, size
 from agent.ocr.vendor_clock import VendorClock
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 JSON = "application/json"
 
@@ -61,6 +63,7 @@ class Line:
         self._provider, self._connect = provider, connect
         self._secrets = tuple(filter(None, secrets))
         self.clock, self.knows_time = VendorClock(), False
+        self._alerted: set[str] = set()
         self._http: httpx.Client | None = None
 
     def open(self) -> None:
@@ -100,6 +103,8 @@ class Line:
                 return said, answer
             now = float(self.clock.now())
             fault = find(table, said.code, answer.status, said.message, retry_after=answer.retry_after, now=now)
+            if fault.unknown:
+                self._alert(fault.code)
             how = mend(fault.action, answer.status)
             if fault.action is Action.CLOCK:
                 self._learn(answer, answer.date or (said.date if answer.trusted else ""))
@@ -107,6 +112,12 @@ class Line:
             if not how or how in mended:
                 raise error(fault, self._provider, said.message, self._secrets)
             mended.add(how)
+
+    def _alert(self, code: str) -> None:
+        """Once for each code: a vendor that has changed its errors wants a newer agent, or a person who looks."""
+        if code not in self._alerted:
+            self._alerted.add(code)
+            log.error("%s answered %s, which is in none of the agent's tables: look it up with the vendor", self._provider, code)
 
     def _learn(self, answer: Answer, date: str) -> None:
         if date:
