@@ -6,7 +6,6 @@ import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ from agent.errors import BadConfig, NeedsOperator
 from agent.ocr import deadline
 from agent.ocr.faults import plain
 from agent.ocr.transport import STALE, Way, later, trouble
+from agent.ocr.vendor_clock import unix
 
 MAX_ANSWER = 1024 * 1024  # bytes; the largest known answer, a licence with every field and its boxes, has some 20 kB
 LONGEST_WAIT_S = 86_400.0
@@ -46,7 +46,7 @@ class Answer:
         if asked.isdecimal():
             return min(float(asked), LONGEST_WAIT_S)
         # Both dates are the vendor's: what the device thinks of the time does not matter.
-        until, now = _unix(asked), _unix(self.headers.get("date", ""))
+        until, now = unix(asked), unix(self.headers.get("date", ""))
         if until is None:
             return None
         return min(max(0.0, until - (time.time() if now is None else now)), LONGEST_WAIT_S)
@@ -60,21 +60,27 @@ class Answer:
         return found if isinstance(found, dict) else {}
 
 
-def _unix(date: str) -> float | None:
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
 def client(settings: Http) -> httpx.Client:
     """A client with the manners of section [http]; raises `BadConfig` for a proxy or authority it cannot use."""
     # The libraries log every address at INFO, and some vendors want keys in it: whoever opens a connection silences them.
     for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    made = httpx.Client(
-        proxy=_proxy(settings),
-        verify=context(settings),
+    proxy, authorities = _proxy(settings), context(settings)
+    try:
+        made = _client(settings, proxy, authorities)
+    except (ImportError, ValueError):
+        # The library's own text would show the address, and a log-in may stand in it.
+        raise BadConfig(
+            "http.trust_env: a proxy in the environment is none of http://… or https://…; change HTTPS_PROXY, ALL_PROXY"
+        ) from None
+    deadline.guard(made)
+    return made
+
+
+def _client(settings: Http, proxy: httpx.Proxy | None, authorities: ssl.SSLContext) -> httpx.Client:
+    return httpx.Client(
+        proxy=proxy,
+        verify=authorities,
         trust_env=settings.trust_env,
         timeout=httpx.Timeout(connect=settings.connect_s, read=settings.read_s, write=settings.write_s, pool=settings.pool_s),
         # One idle connection: when it proves stale, the next one is certain to be fresh.
@@ -83,8 +89,6 @@ def client(settings: Http) -> httpx.Client:
         headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "vin-agent"},
         event_hooks={"request": [lambda request: _limit(request, settings.total_s)]},
     )
-    deadline.guard(made)
-    return made
 
 
 def _limit(request: httpx.Request, seconds: float) -> None:
@@ -104,17 +108,20 @@ def context(settings: Http) -> ssl.SSLContext:
     return made
 
 
+def _host(address: str) -> str:
+    try:
+        return httpx.URL(address).host
+    except httpx.InvalidURL:
+        return ""
+
+
 def _proxy(settings: Http) -> httpx.Proxy | None:
     address = settings.proxy.reveal()
     if not address:
         return None
-    try:
-        url = httpx.URL(address)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host:
+    if not _host(address) or not address.startswith(("http://", "https://")):
         raise BadConfig("http.proxy must be an address like http://proxy.example:3128 or http://user:password@proxy.example:3128")
-    return httpx.Proxy(url)
+    return httpx.Proxy(address)
 
 
 def send(http: httpx.Client, request: httpx.Request, provider: str, secrets: Iterable[str] = (), *, again: bool = True) -> Answer:
@@ -167,7 +174,7 @@ def _from_the_vendor(answer: Answer, way: Way, secrets: Iterable[str]) -> Answer
     if answer.status == 407:
         raise NeedsOperator(f"{way}: the proxy wants a log-in; put user and password into http.proxy")
     if 300 <= answer.status < 400:
-        target = plain(httpx.URL(answer.headers.get("location", "")).host, secrets)
+        target = plain(_host(answer.headers.get("location", "")), secrets)
         raise later(
             way,
             f"something on the way redirects to {target or 'nowhere'}; log in to the network, or check the configured host",

@@ -3,11 +3,21 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 log = logging.getLogger(__name__)
 
 ALERT_S = 60.0
+
+
+def unix(date: str) -> float | None:
+    """Unix seconds of a date in a header (RFC 9110), which is always in GMT; None where it is no date."""
+    try:
+        found = parsedate_to_datetime(date)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 class VendorClock:
@@ -36,12 +46,10 @@ class VendorClock:
         Only for answers over TLS: anybody could have dated others. A header that is no date teaches nothing. A Date is cut to
         whole seconds, so that the time learnt is at most a second behind and never ahead by more than half the call.
         """
-        try:
-            date = parsedate_to_datetime(date_header).timestamp()
-        except (ValueError, OverflowError):
-            return
-        self._epoch = date - (sent_s + received_s) / 2
-        self._tell()
+        date = unix(date_header)
+        if date is not None:
+            self._epoch = date - (sent_s + received_s) / 2
+            self._tell()
 
     def _tell(self) -> None:
         off = abs(self.offset_s) > ALERT_S
