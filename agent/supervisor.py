@@ -169,6 +169,7 @@ class Supervisor:
             log.info("connected to the broker at %s", link.where)
             yield Send(publisher, self._reporter, self._store, self._clock)
             if self._stops["send"].is_set():
+                publisher.publish_state(self._reporter.changes())
                 publisher.farewell(self._reporter.status("offline"), now, SEND_S - 0.5)
 
 
