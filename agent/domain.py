@@ -72,10 +72,7 @@ class Box:
         """Top left, top right, bottom right, bottom left after turning the box by `angle` degrees clockwise about its centre."""
         cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
         (cx, cy), w, h = self.center, self.width / 2, self.height / 2
-        return tuple(
-            (cx + dx * cos - dy * sin, cy + dx * sin + dy * cos)
-            for dx, dy in ((-w, -h), (w, -h), (w, h), (-w, h))
-        )
+        return tuple((cx + dx * cos - dy * sin, cy + dx * sin + dy * cos) for dx, dy in ((-w, -h), (w, -h), (w, h), (-w, h)))
 
 
 @dataclass(frozen=True, slots=True)
