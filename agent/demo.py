@@ -25,6 +25,7 @@ from agent.shipped import shipped
 Payload = dict[str, Any]
 
 TOPIC = "vinagent/v1/demo/gateway/gate/north-in/"
+_NEXT_TRY = re.compile(r"next try in (\d+) s")
 _PATIENCE_S = 40.0  # without a sign of life: a slow board renders and reads a vehicle in less
 
 
@@ -108,7 +109,7 @@ class Demo:
         """A yard system as it should be: a fixed client id and a session that outlives the broker's absence."""
         client = Client(CallbackAPIVersion.VERSION2, "demo-yard", clean_session=False, protocol=MQTTProtocolVersion.MQTTv311)
         ready = threading.Event()
-        client.reconnect_delay_set(1, 1)
+        client.reconnect_delay_set(0.1, 0.2)  # type: ignore[arg-type]  # it multiplies them, and whole seconds are too long here
         client.on_connect = lambda client, *_: client.subscribe(f"{TOPIC}#", qos=1)
         client.on_subscribe = lambda *_: ready.set()
         client.on_message = self._on_message
@@ -168,7 +169,8 @@ class Demo:
     def _may_return(self, line: str) -> bool:
         """After two more vehicles, or all; and just after a failed attempt of the agent, so that the subscriber is back before it."""
         missed = self._seen - (self._out_at or 0)
-        return "next try in" in line and (missed >= 2 or self._seen >= len(self._truth))
+        pause = _NEXT_TRY.search(line)
+        return pause is not None and int(pause[1]) >= self._broker.returns_in_s and (missed >= 2 or self._seen >= len(self._truth))
 
     def _show(self, event: Payload) -> None:
         if not self._result.add(event):

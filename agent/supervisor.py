@@ -58,11 +58,11 @@ class Supervisor:
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
         self._tally = Tally(last=self._reporter.known_lasts())
         self._stops = {name: threading.Event() for name in ("take", "read", "send")}
-        self._workers = [
-            Worker("take", self._open_take, self._stops["take"]),
-            Worker("read", self._open_read, self._stops["read"], budget_s=180.0),
-            Worker("send", self._open_send, self._stops["send"]),
-        ]
+        self._workers = {
+            "take": Worker("take", self._open_take, self._stops["take"]),
+            "read": Worker("read", self._open_read, self._stops["read"], budget_s=180.0),
+            "send": Worker("send", self._open_send, self._stops["send"]),
+        }
         self._named_late: set[str] = set()
 
     def run(self) -> int:
@@ -70,7 +70,7 @@ class Supervisor:
             # Event.set() in a handler can deadlock with a wait() on the same thread: take a note, act in the loop.
             signal.signal(number, lambda received, _frame: self._asked.append(received))
         self._store.put("exit", {"state": _RUNNING, "boot_id": boot_id()})
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.start()
         systemd.notify("READY=1", "STATUS=watching")
         log.info("watching %d cameras as %s", len(self._children.all), self._identity.topics.root)
@@ -101,7 +101,7 @@ class Supervisor:
         """What only a new start mends: it looks the store over and puts a damaged file aside."""
         if self._store.damaged:
             return "the store is damaged"
-        dead = [worker.name for worker in self._workers if not worker.alive()]
+        dead = [name for name, worker in self._workers.items() if not worker.alive()]
         return f"the {dead[0]} worker has ended, which it never should" if dead else ""
 
     def _leave(self) -> bool:
@@ -115,7 +115,7 @@ class Supervisor:
 
     def _on_time(self, now: float) -> bool:
         """Whether every worker is heard from; a stuck one is named, once, and costs us the watchdog's ping."""
-        late = {worker.name for worker in self._workers if worker.overdue(now)}
+        late = {name for name, worker in self._workers.items() if worker.overdue(now)}
         for name in late - self._named_late:
             log.error("the %s worker is stuck: the watchdog is no longer fed", name)
         self._named_late = late
@@ -131,7 +131,7 @@ class Supervisor:
             self._wait(self._children.gone, 0.5)
         self._end("take", 0.7)
         self._end("read", READ_S)
-        self._wait(lambda: not len(self._store.outbox) or bool(self._workers[2].trouble), DRAIN_S)
+        self._wait(lambda: not len(self._store.outbox) or bool(self._workers["send"].trouble), DRAIN_S)
         self._end("send", SEND_S)
 
     @staticmethod
@@ -143,8 +143,7 @@ class Supervisor:
 
     def _end(self, name: str, seconds: float) -> None:
         self._stops[name].set()
-        worker = next(each for each in self._workers if each.name == name)
-        if not worker.join(seconds):
+        if not self._workers[name].join(seconds):
             log.warning(
                 "the %s worker did not end within %.1f s and is left behind; what it has not finished waits on the disk", name, seconds
             )
@@ -175,6 +174,7 @@ class Supervisor:
             log.info("connected to the broker at %s", link.where)
             yield Send(publisher, self._reporter, self._store, self._clock)
             if self._stops["send"].is_set():
+                publisher.publish_state(self._reporter.changes())
                 publisher.farewell(self._reporter.status("offline"), now, SEND_S - 0.5)
 
 

@@ -200,11 +200,14 @@ def _objection(vin: Vin, chars: Sequence[float], behind: Sequence[_Ballot], vote
 
 
 def _is_sure(vin: Vin, lowest: float, behind: Sequence[_Ballot], settings: "config.Reading") -> bool:
-    """Enough evidence to publish; confidence alone, the check digit on top, or a second picture or reader that agrees."""
+    """Enough evidence to publish: high confidence, the check digit on top, or a second picture or reader that agrees.
+
+    Where nobody knows the maker, one of these is not enough: a first letter cut in half reads as another one, and surely.
+    """
     reasonable = (settings.accept_alone + settings.accept_checked) / 2
     told = [ballot for ballot in behind if ballot.spelling.confidence is not None]
     untold = [ballot for ballot in behind if ballot.spelling.confidence is None]
     agreed = len({ballot.source for ballot in (*untold, *told) if ballot in untold or ballot.lowest >= reasonable}) >= 2
     checked = vin.check_digit == "pass" and (bool(untold) or lowest >= settings.accept_checked)
     alone = bool(told) and lowest >= settings.accept_alone
-    return alone or (checked and agreed) or (vin.wmi_known and (checked or agreed))
+    return (checked + agreed + alone) >= (1 if vin.wmi_known else 2)

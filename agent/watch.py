@@ -114,13 +114,18 @@ class Watch:
         """Take one frame through gate, finder and pass; commit the vehicles it completes."""
         self._frames += 1
         view = self._gate.look(frame, busy=self._passes.busy)
-        plates = plate.find(frame.pixels, self._job.vision.min_text_px) if view.open else []
+        if view.open:
+            # A frame that was not searched is no frame without a plate: a parked vehicle would pass anew.
+            self._search(frame)
+        self._tell(view.why, frame.taken_at.seconds)
+
+    def _search(self, frame: Frame) -> None:
+        self._looked += 1
+        plates = plate.find(frame.pixels, self._job.vision.min_text_px)
         if plates:
             self._sharpness = plates[0].sharpness
-        self._looked += view.open
         for finished in self._passes.offer(frame, plates):
             self._commit(finished)
-        self._tell(view.why, frame.taken_at.seconds)
 
     def finish(self) -> None:
         """At the end, a vehicle still in view counts with what was seen of it."""

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from agent import config
 
 # Of photographs with a VIN three in four score 0.3 or more, half of them 0.6; streets and car parks stay below 0.2 for the most part.
-_USABLE = 0.15  # score from which a plate counts at all: below it, text on walls and clothes would keep a gate busy
-_LIKELY = 0.3  # score that at least one plate of a pass must reach …
-_EVIDENCE = 1.0  # … with so much in all: one frame alone never has it, because noise rarely looks like a VIN twice
+_USABLE = 0.3  # score from which a plate counts at all: below it, text on walls and clothes would keep a gate busy
+_EVIDENCE = 1.0  # scores of a pass in all: one frame alone never has it, because noise rarely looks like a VIN twice
+_HOLDS = 0.5  # share of its best score that keeps a pass going: a sign half as likely would join one vehicle to the next
 _ALONE = 0.85  # score that needs no second frame: a fast vehicle has none
 _CUT_OFF = 0.3  # worth of a plate that touches the edge of the frame: part of it is probably outside
 _APART_S = 0.2  # pictures closer than this show the same blur …
@@ -109,7 +109,7 @@ class _Pass:
 
     @property
     def convincing(self) -> bool:
-        return self.best_score >= _ALONE or (self.best_score >= _LIKELY and self.evidence >= _EVIDENCE)
+        return self.best_score >= _ALONE or self.evidence >= _EVIDENCE
 
     def finished(self) -> FinishedPass:
         return FinishedPass(self.began_at, self.frames_seen, tuple(picture for _, picture in self.kept))
@@ -156,11 +156,12 @@ class Passes:
         if active is None:
             active = _Pass(frame.taken_at)
             self._passes.append(active)
-        for plate in plates:
-            active.see(plate, frame.taken_at.seconds)
-        active.frames_seen += 1
         score = max(plate.score for plate in plates)
         active.best_score, active.evidence = max(active.best_score, score), active.evidence + score
+        for plate in plates:
+            if plate.score >= _HOLDS * active.best_score:
+                active.see(plate, frame.taken_at.seconds)
+        active.frames_seen += 1
         best = max(plates, key=lambda plate: worth(plate, frame.size))
         active.keep(worth(best, frame.size), self._picture(frame, best), self._settings.pictures)
 
