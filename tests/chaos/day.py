@@ -17,7 +17,7 @@ from tests.chaos.shift import CHAIN, PICTURES, Plan, picture, read_id, vin
 from tests.vendors import VendorServer, digest
 
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
-SLOW_S = 1.0
+SLOW_S = 1.6
 FULL = Plan(vehicles=500, hours=12.0, speed=480.0, per_day=520, per_minute=20)
 SHORT = Plan(vehicles=60, hours=1.0, speed=480.0, per_day=200, per_minute=5)
 

@@ -49,7 +49,7 @@ class Plan:
     def settings(self) -> config.Settings:
         """Two providers; no patience for a silent vendor, as half a second is minutes here."""
         reading = config.Reading(chain=CHAIN, calls_per_day=self.per_day, calls_per_minute=self.per_minute)
-        return replace(clouds.settings(self.url), reading=reading, http=Http(connect_s=0.5, read_s=0.5, write_s=0.5, total_s=0.9))
+        return replace(clouds.settings(self.url), reading=reading, http=Http(connect_s=1.2, read_s=1.2, write_s=1.2, total_s=1.5))
 
 
 class Hurried(Clock):

@@ -110,8 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
         kind = fault.kind if fault else None
         if fault and kind in ("silent", "lost", "slow"):
             self._wait(fault.seconds)
-            if kind == "slow" and self._gone():
-                self.server.house.ledger.gone(call)
+        if call.delivered and self._gone():
+            # Also without a fault: a machine that stalls makes a client give up on an answer that was computed in time.
+            self.server.house.ledger.gone(call)
         if kind in ("silent", "lost", "cut before", "cut after"):
             self._cut()
             return
