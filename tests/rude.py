@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.loopback import Loopback
+
 Behaviour = Callable[["Talk"], None]
 
 
@@ -73,44 +75,26 @@ class Rude:
     def __init__(self, *behaviours: Behaviour, tls: tuple[Path, Path] | None = None) -> None:
         self._behaviours: Sequence[Behaviour] = behaviours
         self._tls = tls
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._loopback = Loopback(self._serve)
+        self._counting = threading.Lock()
         self.connections = 0
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.05)
-        self.port = int(self._listener.getsockname()[1])
+        self.port = self._loopback.start()
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1/read?token=QUERYSECRET"
-        self._start(self._accept)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
+        self._loopback.stop()
 
-    def _start(self, what: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=what, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while not self._stop.is_set():
-            try:
-                caller, _ = self._listener.accept()
-            except TimeoutError:
-                continue
+    def _serve(self, caller: socket.socket) -> None:
+        with self._counting:
             behaviour = self._behaviours[min(self.connections, len(self._behaviours) - 1)]
             self.connections += 1
-            self._start(self._serve, caller, behaviour)
-
-    def _serve(self, caller: socket.socket, behaviour: Behaviour) -> None:
         caller.settimeout(5)
         try:
             with self._secured(caller) as secured:
-                behaviour(Talk(secured, self._stop))
+                behaviour(Talk(secured, self._loopback.stopping))
         except OSError:
             return  # the client has had enough, as the tests want it to
 

@@ -1,7 +1,6 @@
 """Servers on the loopback interface that behave as badly as the real ones do, on demand."""
 
 import socket
-import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -9,6 +8,8 @@ from typing import Literal, Self
 
 import cv2
 import numpy as np
+
+from tests.loopback import Loopback
 
 Mood = Literal["healthy", "silent", "stalls", "garbage", "noise", "hangs up"]
 HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
@@ -31,34 +32,14 @@ class CameraServer:
         self.mood, self.fps, self.good = mood, fps, good
         self.sent = 0
         self.sent_at = 0.0  # monotonic seconds of the last good frame
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._loopback = Loopback(self._serve)
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.1)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/video"
-        self._start(self._accept)
+        self.url = f"http://127.0.0.1:{self._loopback.start()}/video"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
-
-    def _start(self, what: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=what, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while not self._stop.is_set():
-            try:
-                caller, _ = self._listener.accept()
-            except TimeoutError:
-                continue
-            self._start(self._serve, caller)
+        self._loopback.stop()
 
     def _serve(self, caller: socket.socket) -> None:
         caller.settimeout(1)
@@ -72,12 +53,12 @@ class CameraServer:
     def _talk(self, caller: socket.socket) -> None:
         rng = np.random.default_rng(1)
         if self.mood == "noise":
-            while not self._stop.wait(0.02):
+            while not self._loopback.stopping.wait(0.02):
                 caller.sendall(rng.bytes(5000))
         if self.mood != "silent":
             caller.sendall(HEAD)
         for number in range(1_000_000):
-            if self._stop.wait(1 / self.fps):
+            if self._loopback.stopping.wait(1 / self.fps):
                 return
             if number >= self.good and self.mood == "hangs up":
                 return
