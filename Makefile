@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PHOTOS ?=
 
-.PHONY: demo test lint bench accuracy chaos day clean
+.PHONY: demo test device lint bench accuracy chaos day clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
@@ -12,6 +12,9 @@ demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a
 test: $(VENV)/dev.done lint  ## types, style and every test, with the share of lines they run
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+device: $(VENV)/dev.done  ## camera stack, systemd and packages for real, in Debian trees: needs root
+	$(BIN)/python -m pytest tests/device -q -s
 
 lint: $(VENV)/dev.done  ## types and style alone
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import config_accounts
+from agent.config_camera import NAME, NAME_WORDS, Camera
 from agent.config_http import Http
 from agent.config_providers import (
     Aliyun,
@@ -32,36 +33,13 @@ __all__ = [
 
 T = TypeVar("T")
 
-NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
-GATE_WORDS = "lower case letters, digits, - and _, at most 63"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    site: str = pattern("site", NAME, GATE_WORDS)
+    site: str = pattern("site", NAME, NAME_WORDS)
     id: str = text("")  # empty: made from the machine id
     state_dir: Path = field(default=Path("/var/lib/vin-agent"))
     log_level: str = one_of("info", "debug", "info", "warning", "error")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Camera:
-    name: str = pattern("cam1", NAME, GATE_WORDS)
-    gate: str = pattern("gate", NAME, GATE_WORDS)
-    lane: str = text("")
-    direction: str = one_of("", "", "in", "out")
-    driver: str = one_of("picamera2", "picamera2", "opencv", "replay")
-    source: str = text("0")
-    width: int = number(1920, 64, 8192)
-    height: int = number(1080, 64, 8192)
-    fps: float = number(8.0, 0.1, 120)
-    open_timeout_s: float = number(4.0, 0.5, 60)
-    read_timeout_s: float = number(4.0, 0.5, 60)
-    loop: bool = False
-    vehicles: int = number(3, 0, 1_000_000)
-    seed: int = number(1, 0, 2**31)
-    stall_s: float = number(10.0, 1, 600)
-    start_s: float = number(30.0, 1, 600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

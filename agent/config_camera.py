@@ -1,0 +1,28 @@
+"""A `[[camera]]` section: which camera it is, where it stands, and how it is opened."""
+
+from dataclasses import dataclass
+
+from agent.settings import number, one_of, pattern, text
+
+NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
+NAME_WORDS = "lower case letters, digits, - and _, at most 63"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    name: str = pattern("cam1", NAME, NAME_WORDS)
+    gate: str = pattern("gate", NAME, NAME_WORDS)
+    lane: str = text("")
+    direction: str = one_of("", "", "in", "out")
+    driver: str = one_of("picamera2", "picamera2", "opencv", "replay")
+    source: str = text("0")
+    width: int = number(1920, 64, 8192)
+    height: int = number(1080, 64, 8192)
+    fps: float = number(8.0, 0.1, 120)
+    open_timeout_s: float = number(4.0, 0.5, 60)
+    read_timeout_s: float = number(4.0, 0.5, 60)
+    loop: bool = False
+    vehicles: int = number(3, 0, 1_000_000)
+    seed: int = number(1, 0, 2**31)
+    stall_s: float = number(10.0, 1, 600)
+    start_s: float = number(30.0, 1, 600)
