@@ -34,6 +34,7 @@ class Board:
     unread: Counter[Reason] = field(default_factory=Counter)
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     mqtt: Callable[[], state.MqttHealth] | None = None
+    wake_send: Callable[[], None] = lambda: None
 
     def read(self, decision: Decision) -> None:
         self.outcomes[decision.outcome] += 1

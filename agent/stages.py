@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection, wait
 
@@ -39,6 +40,7 @@ class Take:
     store: Store
     facts: events.Facts
     clock: Clock
+    ring: Callable[[], None] = lambda: None  # tells the reading thread that a vehicle has come
     rest_s: float = 0.0
     tidied_at: float = float("-inf")
 
@@ -83,6 +85,7 @@ class Take:
             log.error("%s: a vehicle was seen and cannot be kept: %s", capture.camera, refusal)
             new = False
         if new:
+            self.ring()
             log.info(
                 "%s: vehicle seen at gate %s, %d pictures, read_id %s", capture.camera, capture.gate, len(capture.images), capture.read_id
             )
@@ -192,6 +195,7 @@ class Read:
                 kept = {"sequence": sequence, "put_ms": now.utc_ms, "topic": event.topic, "payload": event.payload}
                 self.store.put(f"last/{event.topic}", kept)
             self.store.spool.done(capture.read_id)
+        self.board.wake_send()
         self.board.read(decision)
         log.info("%s: %s %s", capture.read_id, decision.outcome, decision.vin.value if decision.vin else decision.reason)
 

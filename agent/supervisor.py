@@ -150,7 +150,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _open_take(self) -> Iterator[Take]:
-        yield Take(self._children, self._store, self._identity.facts, self._clock)
+        yield Take(self._children, self._store, self._identity.facts, self._clock, self._workers["read"].ring)
 
     @contextlib.contextmanager
     def _open_read(self) -> Iterator[Read]:
@@ -170,7 +170,7 @@ class Supervisor:
         mqtt, now = self._settings.mqtt, self._clock.now
         with Link(mqtt, self._identity.client_id, self._reporter.will()) as link:
             publisher = Publisher(link, self._store.outbox, self._identity.topics, mqtt, self._reporter.everything, now(), self._tally)
-            self._board.mqtt = publisher.health
+            self._board.mqtt, self._board.wake_send = publisher.health, link.wake
             log.info("connected to the broker at %s", link.where)
             yield Send(publisher, self._reporter, self._store, self._clock)
             if self._stops["send"].is_set():

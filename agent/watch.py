@@ -137,6 +137,9 @@ class Watch:
         if capture is None:
             log.warning("a plate was seen but no picture of it fits the providers' bounds")
             return
+        log.debug(
+            "%s: plate seen until %d, handed over at %d (ms UTC)", capture.read_id, finished.seen_at.utc_ms, time.time_ns() // 1_000_000
+        )
         self._outgoing.put(capture)
 
     def _tell(self, view: str, frame_at: float) -> None:

@@ -44,12 +44,17 @@ class Worker:
         self._open_stage, self._stop, self._budget_s = open_stage, stop, budget_s
         self._due = float("inf")
         self._failures = 0
+        self._rung = threading.Event()
         # A daemon: a step that never returns must not keep the process from leaving.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._promise(self._budget_s)
         self._thread.start()
+
+    def ring(self) -> None:
+        """There is work: ends a rest early. May be called from any thread, but from no signal handler."""
+        self._rung.set()
 
     def alive(self) -> bool:
         return self._thread.is_alive()
@@ -78,7 +83,9 @@ class Worker:
             self.turns += 1
             self._well()
             if not busy:
-                self._stop.wait(stage.rest_s)
+                self._rung.wait(stage.rest_s)
+                # Cleared before the next look, so that what comes after it ends the next rest.
+                self._rung.clear()
 
     def _well(self) -> None:
         if self.trouble:

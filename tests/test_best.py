@@ -11,6 +11,7 @@ from agent.vision.best import FinishedPass, Passes, worth
 
 PIXELS = np.random.default_rng(0).integers(0, 200, (540, 960, 3), dtype=np.uint8)
 SETTINGS = Vision()
+PATIENT = replace(SETTINGS, settle_s=600.0)
 FPS = 8
 
 
@@ -30,7 +31,7 @@ def play(passes: Passes, seen: list[list[Plate]], start_s: float = 0.0) -> list[
 def test_a_vehicle_that_drives_by_is_one_pass_that_began_with_its_first_plate() -> None:
     seen = [[], [], *([plate(100 + 40 * step)] for step in range(10)), *([[]] * 10)]
 
-    (done,) = play(Passes(SETTINGS), seen)
+    (done,) = play(Passes(PATIENT), seen)
 
     assert done.began_at == frame(2 / FPS).taken_at
     assert done.frames_seen == 10
@@ -46,7 +47,7 @@ def test_an_empty_yard_is_no_pass() -> None:
 
 
 def test_a_pass_ends_only_after_the_gap_and_not_with_a_frame_that_missed_the_plate() -> None:
-    passes = Passes(SETTINGS)
+    passes = Passes(PATIENT)
     gap: list[list[Plate]] = [[]] * (int(SETTINGS.gap_s * FPS) - 1)
 
     assert play(passes, [[plate()], *gap, [plate()], *gap, [plate()]]) == []
@@ -54,7 +55,7 @@ def test_a_pass_ends_only_after_the_gap_and_not_with_a_frame_that_missed_the_pla
 
 
 def test_a_machine_slower_than_the_gap_does_not_split_a_pass() -> None:
-    passes = Passes(SETTINGS)
+    passes = Passes(PATIENT)
     moments = [(0.0, [plate()]), (1.2, []), (2.4, [plate(360)]), (3.6, []), (4.8, [plate(420)]), (6.0, []), (7.2, [])]
 
     done = [each for at_s, plates in moments for each in passes.offer(frame(at_s), plates)]
@@ -68,6 +69,25 @@ def test_two_vehicles_one_after_the_other_are_two_passes() -> None:
     done = play(Passes(SETTINGS), [*vehicle, *([[]] * 9), *vehicle, *([[]] * 9)])
 
     assert [each.frames_seen for each in done] == [6, 6]
+
+
+def test_a_vehicle_that_halts_is_told_once_no_picture_was_better_for_a_while() -> None:
+    passes = Passes(SETTINGS)
+    nearer = [[plate(100 + 40 * step, sharpness=0.4 + 0.1 * step)] for step in range(6)]
+
+    assert play(passes, nearer) == []
+    (done,) = play(passes, [[plate(300)]] * (5 * FPS), start_s=6 / FPS)
+
+    assert done.seen_at.seconds - 6 / FPS == pytest.approx(SETTINGS.settle_s, abs=1 / FPS)
+    assert passes.flush() == []
+
+
+@pytest.mark.parametrize("small", [replace(plate(), box=Box(300, 200, 150, 12)), plate(score=0.5)])
+def test_a_vehicle_whose_picture_is_hardly_readable_may_still_come_nearer(small: Plate) -> None:
+    passes = Passes(SETTINGS)
+
+    assert play(passes, [[small]] * int((SETTINGS.longest_s - 0.5) * FPS)) == []
+    assert passes.busy
 
 
 def test_a_standing_vehicle_is_committed_once_however_long_it_stands() -> None:

@@ -17,6 +17,8 @@ _EVIDENCE = 1.0  # scores of a pass in all: one frame alone never has it, becaus
 _HOLDS = 0.5  # share of its best score that keeps a pass going: a sign half as likely would join one vehicle to the next
 _ALONE = 0.85  # score that needs no second frame: a fast vehicle has none
 _CUT_OFF = 0.3  # worth of a plate that touches the edge of the frame: part of it is probably outside
+_SURE, _READABLE = 0.6, 16.0  # score and pixels of letter height with which a pass need not wait for a better picture
+_BETTER = 1.05  # times the worth of the best picture so far that count as a better one; noise alone gives less
 _APART_S = 0.2  # pictures closer than this show the same blur …
 _CROWDED = 0.7  # … and count this much beside a better one
 _STEP, _START = 0.5, 2.0  # plate widths a standing plate may move at once, and a second: enough for one that drives off
@@ -39,6 +41,7 @@ class FinishedPass:
     """One vehicle that was seen: `pictures` best first, at least one; `frames_seen` counts the frames that showed its plate."""
 
     began_at: Stamp
+    seen_at: Stamp  # the last of those frames
     frames_seen: int
     pictures: tuple[Picture, ...]
 
@@ -70,11 +73,13 @@ class _Pass:
     """A vehicle in view: first collecting pictures, then, once committed, only watched until it has gone."""
 
     began_at: Stamp
+    seen_at: Stamp
     places: list[_Place] = field(default_factory=list)
     kept: list[tuple[float, Picture]] = field(default_factory=list)
     frames_seen: int = 0
     best_score: float = 0.0
     evidence: float = 0.0
+    bettered_s: float = float("-inf")
     committed: bool = False
 
     def claim(self, plate: Plate, now_s: float) -> bool:
@@ -96,11 +101,18 @@ class _Pass:
 
     def keep(self, worth: float, picture: Picture, most: int) -> None:
         """Add a picture; of too many the least goes, where pictures of the same moment count less beside a better one."""
+        if not self.kept or worth > _BETTER * self.kept[0][0]:
+            self.bettered_s = picture.taken_at.seconds
         self.kept.append((worth, picture))
         self.kept.sort(key=lambda each: -each[0])
         if len(self.kept) > most:
             values = [worth * self._freshness(index) for index, (worth, _) in enumerate(self.kept)]
             self.kept.pop(values.index(min(values)))
+
+    def settled(self, now_s: float, settings: "config.Vision") -> bool:
+        """True where the best picture is readable and has stayed the best for `settle_s`: a vehicle that halts is told at once."""
+        readable = self.best_score >= _SURE and self.kept[0][1].line.height >= _READABLE
+        return readable and len(self.kept) >= settings.pictures and now_s - self.bettered_s >= settings.settle_s
 
     def _freshness(self, index: int) -> float:
         moment = self.kept[index][1].taken_at.seconds
@@ -112,15 +124,15 @@ class _Pass:
         return self.best_score >= _ALONE or self.evidence >= _EVIDENCE
 
     def finished(self) -> FinishedPass:
-        return FinishedPass(self.began_at, self.frames_seen, tuple(picture for _, picture in self.kept))
+        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, tuple(picture for _, picture in self.kept))
 
 
 class Passes:
     """Offered every frame that was searched, also those without a plate; answers with the vehicles whose pictures are complete.
 
-    One vehicle collects pictures at a time: all plates that belong to no committed pass are its. A vehicle that stands longer
-    than `longest_s` is committed then, once, and its plates are ignored until they have gone, so it is never two passes; a sign in
-    the view of the camera costs one pass and no vehicle.
+    One vehicle collects pictures at a time: all plates that belong to no committed pass are its. It is committed once: when its
+    plates have gone, when no picture was better for `settle_s`, or at the latest after `longest_s`. From then on its plates are
+    ignored until they have gone, so it is never two passes; a sign in the view of the camera costs one pass and no vehicle.
     """
 
     def __init__(self, settings: "config.Vision") -> None:
@@ -154,14 +166,14 @@ class Passes:
     def _collect(self, frame: Frame, plates: list[Plate]) -> None:
         active = next((each for each in self._passes if not each.committed), None)
         if active is None:
-            active = _Pass(frame.taken_at)
+            active = _Pass(frame.taken_at, frame.taken_at)
             self._passes.append(active)
         score = max(plate.score for plate in plates)
         active.best_score, active.evidence = max(active.best_score, score), active.evidence + score
         for plate in plates:
             if plate.score >= _HOLDS * active.best_score:
                 active.see(plate, frame.taken_at.seconds)
-        active.frames_seen += 1
+        active.frames_seen, active.seen_at = active.frames_seen + 1, frame.taken_at
         best = max(plates, key=lambda plate: worth(plate, frame.size))
         active.keep(worth(best, frame.size), self._picture(frame, best), self._settings.pictures)
 
@@ -172,11 +184,12 @@ class Passes:
         return Picture(frame.taken_at, pixels, line, Quality(plate.sharpness, size, glare(inside), frame.exposure_ms))
 
     def _finish(self, now_s: float) -> list[FinishedPass]:
-        """What is complete now: gone, or standing for too long. Passes that never convinced end without a word."""
+        """What is complete now: gone, settled, or standing for too long. Passes that never convinced end without a word."""
         finished = []
         for each in self._passes:
             overdue = now_s - each.began_at.seconds >= self._settings.longest_s
-            if not each.committed and (overdue or not each.places):
+            settled = each.convincing and each.settled(now_s, self._settings)
+            if not each.committed and (overdue or settled or not each.places):
                 each.committed = True
                 if each.convincing:
                     finished.append(each.finished())
