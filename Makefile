@@ -3,18 +3,23 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PHOTOS ?=
+# Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
+TOOLS        = mosquitto mosquitto-clients openssl procps
 
-.PHONY: demo test device lint bench accuracy chaos day clean
+.PHONY: demo test device tools lint bench accuracy chaos day clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
 
-test: $(VENV)/dev.done lint  ## types, style and every test, with the share of lines they run
+test: tools $(VENV)/dev.done lint  ## types, style and every test, with the share of lines they run
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 device: $(VENV)/dev.done  ## camera stack, systemd and packages for real, in Debian trees: needs root
 	$(BIN)/python -m pytest tests/device -q -s
+
+tools:
+	@.ci/tools $(TOOLS)
 
 lint: $(VENV)/dev.done  ## types and style alone
 	$(BIN)/ruff check .
@@ -38,6 +43,7 @@ clean:  ## forget everything that was built
 
 # One virtual environment; each set of extras is installed once, at the versions pinned in config/constraints.txt.
 $(VENV)/%.done: pyproject.toml config/constraints.txt
+	@$(PYTHON) -c "import ensurepip, venv" || .ci/tools python3-venv
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint config/constraints.txt --editable ".[$*]"
 	touch $@
