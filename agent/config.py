@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from agent import config_accounts
 from agent.config_camera import NAME, NAME_WORDS, Camera
 from agent.config_http import Http
+from agent.config_network import Stream, V4l2, ambiguous
 from agent.config_providers import (
     Aliyun,
     Baidu,
@@ -24,11 +25,12 @@ from agent.config_providers import (
     TencentVehicleLicence,
 )
 from agent.errors import BadConfig
-from agent.settings import Builder, Secret, number, one_of, parse, pattern, text
+from agent.settings import Builder, Secret, masked, number, one_of, parse, pattern, text
 
 __all__ = [
     "Agent", "Aliyun", "Baidu", "Camera", "Health", "Http", "Huawei", "HuaweiVehicleLicence", "Mqtt", "Providers", "Reading", "Secret",
-    "Settings", "Store", "Tencent", "TencentLegacyLicence", "TencentLegacyVin", "TencentVehicleLicence", "Vision", "as_dict", "load",
+    "Settings", "Store", "Stream", "Tencent", "TencentLegacyLicence", "TencentLegacyVin", "TencentVehicleLicence", "V4l2", "Vision",
+    "as_dict", "load",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -50,6 +52,7 @@ class Vision:
     bright: float = number(250.0, 0, 255)
     min_text_px: int = number(8, 4, 200)
     gap_s: float = number(0.8, 0.1, 60)
+    settle_s: float = number(0.6, 0.1, 600)
     longest_s: float = number(6.0, 0.5, 600)
     pictures: int = number(3, 1, 8)
     margin_x: float = number(4.0, 0, 10)
@@ -142,6 +145,9 @@ def _agree(settings: Settings, builder: Builder) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise builder.wrong(("camera", index, "name"), "a name no other camera has", name)
+        if ambiguous(source := settings.camera[index].source):
+            words = "an address without @, / or : in its password; set camera.user and camera.password instead"
+            raise builder.wrong(("camera", index, "source"), words, source)
     if not settings.reading.chain:
         raise builder.wrong(("reading", "chain"), "a list of at least one provider", [])
     if len(set(settings.reading.chain)) < len(settings.reading.chain):
@@ -174,7 +180,17 @@ def _with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
         value = _credential(".".join(path), environ) or environ.get("VIN_AGENT_" + "_".join(path).upper(), "")
         if value:
             settings = _laid(settings, path, value)
-    return settings
+    return replace(settings, camera=tuple(_with_login(camera, environ) for camera in settings.camera))
+
+
+def _with_login(camera: Camera, environ: Mapping[str, str]) -> Camera:
+    """A camera with its log-in from outside the file laid over: VIN_AGENT_CAMERA_<NAME>_USER, credential `camera.<name>.user`."""
+    for key in ("user", "password"):
+        variable = f"VIN_AGENT_CAMERA_{camera.name}_{key}".upper().replace("-", "_")
+        value = _credential(f"camera.{camera.name}.{key}", environ) or environ.get(variable, "")
+        if value:
+            camera = _laid(camera, (key,), value)
+    return camera
 
 
 def _laid(section: T, path: tuple[str, ...], value: str) -> T:
@@ -205,4 +221,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Secret | Path):
         return str(value)
+    if isinstance(value, str) and "://" in value:
+        return masked(value)
     return as_dict(value) if hasattr(value, "__dataclass_fields__") else value

@@ -16,6 +16,11 @@ _SECRET = re.compile("password|secret|token|access_key|api_key")  # keys whose v
 Path_ = tuple[str | int, ...]  # where in the file: ("camera", 0, "fps")
 
 
+def masked(address: str) -> str:
+    """An address as it may be shown: user and password before the host are masked, and every `=value` in it."""
+    return re.sub(r"=[^&]*", "=***", re.sub(r"(?<=://).*@", "***@", address))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Secret:
     """A value that never shows itself by accident; `reveal()` is the one way to read it."""
@@ -92,6 +97,8 @@ def keys_by_line(source: str) -> dict[Path_, int]:
             if header[1] == "[[":
                 repeats[header[2]] = repeats.get(header[2], -1) + 1
                 section = (*section, repeats[header[2]])
+            elif section[0] in repeats:  # [camera.stream] belongs to the [[camera]] above it
+                section = (section[0], repeats[str(section[0])], *section[1:])
             lines.setdefault(section, count)
         elif key := _KEY.match(line):
             lines.setdefault((*section, key[1]), count)
@@ -138,7 +145,8 @@ class Builder:
         return hint(value)
 
     def wrong(self, where: Path_, expected: str, value: Any, choices: tuple[str, ...] = ()) -> BadConfig:
-        shown = "a value that is kept secret" if where and _SECRET.search(str(where[-1])) and value else repr(value)
+        told = masked(value) if isinstance(value, str) and "://" in value else value
+        shown = "a value that is kept secret" if where and _SECRET.search(str(where[-1])) and value else repr(told)
         return BadConfig(f"{self._at(where)}: {dotted(where)} must be {expected}, not {shown}{_nearest(str(value), choices)}")
 
     def _unknown(self, where: Path_, key: str, known: list[str]) -> BadConfig:

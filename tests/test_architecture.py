@@ -26,7 +26,15 @@ FLOORS = [
         "agent.ocr.faults",
         "agent.ocr.tables",
     ],
-    ["agent.records", "agent.config", "agent.config_accounts", "agent.config_camera", "agent.config_http", "agent.config_providers"],
+    [
+        "agent.records",
+        "agent.config",
+        "agent.config_accounts",
+        "agent.config_camera",
+        "agent.config_http",
+        "agent.config_network",
+        "agent.config_providers",
+    ],
     ["agent.clock", "agent.systemd", "agent.logs", "agent.shipped", "agent.identity"],
     [
         "agent.sqlite",

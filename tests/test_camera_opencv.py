@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from agent import config
-from agent.camera.opencv import LiveCamera, _Pump, shown
+from agent.camera.opencv import LiveCamera
+from agent.camera.pump import Pump
 from agent.clock import Clock
 from agent.domain import Pixels
 from agent.errors import NeedsOperator, RetryLater
@@ -85,7 +86,7 @@ def test_a_camera_that_answers_with_no_video_is_given_up_within_the_time_out(moo
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
 def test_a_camera_that_is_switched_off_is_given_up_at_once(scheme: str) -> None:
-    with ends_within(1), pytest.raises(RetryLater, match="gave no video"), live(f"{scheme}://127.0.0.1:{refusing_port()}/video"):
+    with ends_within(1), pytest.raises(RetryLater, match="refuses the connection"), live(f"{scheme}://127.0.0.1:{refusing_port()}/video"):
         pass
 
 
@@ -114,7 +115,7 @@ class HeldBack:
 
 
 def test_a_frame_that_the_decoder_held_back_until_the_time_out_is_not_taken_for_a_new_one() -> None:
-    pump = _Pump(HeldBack(), "camera", timeout_s=0.1)  # type: ignore[arg-type]  # what the pump needs of a capture
+    pump = Pump(HeldBack(), "camera", timeout_s=0.1)  # type: ignore[arg-type]  # what the pump needs of a capture
     with pytest.raises(RetryLater):
         pump.newest()
     time.sleep(0.2)
@@ -170,21 +171,6 @@ def test_a_source_that_is_no_live_camera_is_the_operators_business(source: str) 
 def test_reading_before_opening_is_refused() -> None:
     with pytest.raises(RetryLater, match="is not open"):
         live("0").read()
-
-
-@pytest.mark.parametrize(
-    ("source", "masked"),
-    [
-        ("rtsp://admin:s3cret@10.0.0.5:554/ch1", "rtsp://***@10.0.0.5:554/ch1"),
-        ("rtsp://admin:p@ss/word@10.0.0.5/ch1", "rtsp://***@10.0.0.5/ch1"),
-        ("http://10.0.0.5/video?user=admin&password=s3cret", "http://10.0.0.5/video?user=***&password=***"),
-        ("rtsp://10.0.0.5/user=admin_password=s3cret_channel=1", "rtsp://10.0.0.5/user=***"),
-        ("rtsp://10.0.0.5/ch1", "rtsp://10.0.0.5/ch1"),
-        ("/dev/video0", "/dev/video0"),
-    ],
-)
-def test_a_password_in_an_address_is_masked(source: str, masked: str) -> None:
-    assert shown(source) == masked
 
 
 def test_a_password_reaches_neither_error_nor_log_nor_stderr(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,7 @@ def test_an_empty_file_is_a_gateway_without_cameras(tmp_path: Path) -> None:
         ("[agent]\nsite = 'a/b'", 2, "agent.site must be lower case letters"),
         ("[agent]\nlog_level = 'warn'", 2, 'did you mean "warning"?'),
         ("[agent]\nstate_dir = 7", 2, "agent.state_dir must be a text, not 7"),
-        ("[[camera]]\nname='a'\n\n[[camera]]\nfps = 'fast'", 5, "camera[1].fps must be a number from 0.1 to 120, not 'fast'"),
+        ("[[camera]]\nname='a'\n\n[[camera]]\nfps = 'fast'", 5, "camera[1].fps must be a number from 0.01 to 120, not 'fast'"),
         ("[[camera]]\nname='a'\n[[camera]]\nname = 'a'", 4, "camera[1].name must be a name no other camera has"),
         ("[[camera]]\ndriver = 'picam'", 2, 'did you mean "picamera2"?'),
         ("[[camera]]\nsorce = 'x'", 2, 'unknown key camera[0].sorce; did you mean "source"?'),

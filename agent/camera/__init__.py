@@ -36,6 +36,12 @@ def _opencv(settings: config.Camera, clock: Clock) -> Camera:
     return LiveCamera(settings, clock)
 
 
+def _snapshot(settings: config.Camera, clock: Clock) -> Camera:
+    from agent.camera.snapshot import SnapshotCamera
+
+    return SnapshotCamera(settings, clock)
+
+
 def _replay(settings: config.Camera, clock: Clock) -> Camera:
     from agent.camera.replay import ReplayCamera
 
@@ -45,6 +51,7 @@ def _replay(settings: config.Camera, clock: Clock) -> Camera:
 CAMERAS: dict[str, Callable[[config.Camera, Clock], Camera]] = {
     "picamera2": _picamera2,
     "opencv": _opencv,
+    "snapshot": _snapshot,
     "replay": _replay,
 }
 
