@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from agent import config_accounts
 from agent.config_camera import NAME, NAME_WORDS, Camera
 from agent.config_http import Http
-from agent.config_network import Stream, V4l2, ambiguous
+from agent.config_network import Stream, V4l2, unclear
 from agent.config_providers import (
     Aliyun,
     Baidu,
@@ -145,8 +145,8 @@ def _agree(settings: Settings, builder: Builder) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise builder.wrong(("camera", index, "name"), "a name no other camera has", name)
-        if ambiguous(source := settings.camera[index].source):
-            words = "an address without @, / or : in its password; set camera.user and camera.password instead"
+        if unclear(source := settings.camera[index].source):
+            words = "an address with a host, and without @, / or : in a password, for which camera.password is the place"
             raise builder.wrong(("camera", index, "source"), words, source)
     if not settings.reading.chain:
         raise builder.wrong(("reading", "chain"), "a list of at least one provider", [])

@@ -21,20 +21,21 @@ class Stream:
     ca_file: str = text("")
 
 
-def ambiguous(source: str) -> bool:
-    """True for an address in which nobody can tell where the password ends, such as rtsp://user:p@ss/word@host."""
+def unclear(source: str) -> bool:
+    """True for an address in which nobody can tell the host, or where the password ends, such as rtsp://user:p@ss/word@host."""
     if "://" not in source:
         return False
     try:
-        urlsplit(source).port  # noqa: B018  # raises where a part of the password stands in its place
+        parts = urlsplit(source)
+        named = bool(parts.hostname) and parts.port != 0  # raises where a part of the password stands in the port's place
     except ValueError:
         return True
-    return source.partition("?")[0].count("@") > 1
+    return not named or source.partition("?")[0].count("@") > 1
 
 
 def parted(source: str) -> tuple[str, str, str]:
     """An address without its log-in, and the user and password that stood in it, empty where none did."""
-    if "://" not in source or ambiguous(source):
+    if "://" not in source or unclear(source):
         return source, "", ""
     parts = urlsplit(source)
     login, at, host = parts.netloc.rpartition("@")

@@ -79,11 +79,9 @@ def _ask_http(settings: config.Camera, name: str, seconds: float) -> None:
         try:
             with http.stream("GET", source) as answer:
                 status, kind = answer.status_code, answer.headers.get("content-type", "nothing").partition(";")[0]
-                target = httpx.URL(answer.headers.get("location", "")).host
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            if isinstance(exc, httpx.HTTPError):
-                raise web.broken(name, exc, seconds) from None
-            return
+                target = answer.next_request.url.host if answer.next_request else ""
+        except httpx.HTTPError as exc:
+            raise web.broken(name, exc, seconds) from None
     if status != 200:
         raise web.refusal(name, status, logged_in=bool(user or password), target=target)
     if not kind.startswith(("multipart/", "image/", "video/", "nothing")):
@@ -99,8 +97,10 @@ def _ask_rtsp(settings: config.Camera, name: str, seconds: float) -> None:
             status, headers = _described(line, source, 1, "")
             if status == 401 and (user or password):
                 status, _ = _described(line, source, 2, _credentials(headers, source, user, password))
-    except OSError:
+    except TimeoutError:
         return
+    except OSError:
+        raise RetryLater(f"{name} hangs up when it is asked for video; the camera may be starting, or serve too many viewers") from None
     if status == 0:
         raise RetryLater(f"{name} answers with something that is no RTSP; check the port in camera.source")
     if status != 200:

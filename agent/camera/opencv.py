@@ -11,7 +11,7 @@ from agent import config
 from agent.camera import stream, usb
 from agent.camera.pump import Pump
 from agent.clock import Clock
-from agent.config_network import ambiguous, parted
+from agent.config_network import parted, unclear
 from agent.domain import Frame
 from agent.errors import NeedsOperator, RetryLater
 from agent.settings import masked
@@ -59,7 +59,7 @@ class LiveCamera:
 
     def _opened(self) -> cv2.VideoCapture:
         source = self._settings.source
-        if source.startswith(stream.SCHEMES) and not ambiguous(source):
+        if source.startswith(stream.SCHEMES) and not unclear(source):
             return stream.opened(self._settings, self._name)
         if source.isdecimal() or source.startswith("/dev/"):
             return usb.opened(self._settings)

@@ -12,7 +12,7 @@ import numpy as np
 from agent import config
 from agent.camera import web
 from agent.clock import Clock
-from agent.config_network import ambiguous, parted
+from agent.config_network import parted, unclear
 from agent.domain import Frame, Pixels
 from agent.errors import NeedsOperator, RetryLater
 from agent.ocr import deadline, jpeg
@@ -36,7 +36,7 @@ class SnapshotCamera:
 
     def __enter__(self) -> Self:
         """Raises `NeedsOperator` where the source is no address, `BadConfig` where `camera.stream.ca_file` cannot be used."""
-        if not self._source.startswith(("http://", "https://")) or ambiguous(self._source):
+        if not self._source.startswith(("http://", "https://")) or unclear(self._source):
             raise NeedsOperator(f"{self._name}: camera.source of driver snapshot must be an address that begins with http:// or https://")
         self._http = web.client(self._settings)
         return self
@@ -89,7 +89,8 @@ class SnapshotCamera:
         most, parts, size = self._settings.stream.max_mb * 1_000_000, list[bytes](), 0
         with http.stream("GET", self._source) as answer:
             if answer.status_code != 200:
-                raise self._refused(answer)
+                target = answer.next_request.url.host if answer.next_request else ""
+                raise web.refusal(self._name, answer.status_code, logged_in=self._logged_in, target=target)
             for part in answer.iter_bytes():
                 parts.append(part)
                 size += len(part)
@@ -98,13 +99,6 @@ class SnapshotCamera:
                         f"{self._name} sends more than {self._settings.stream.max_mb:g} MB; is it a video? see camera.stream.max_mb"
                     )
         return b"".join(parts)
-
-    def _refused(self, answer: httpx.Response) -> Exception:
-        try:
-            target = httpx.URL(answer.headers.get("location", "")).host
-        except httpx.InvalidURL:
-            target = ""
-        return web.refusal(self._name, answer.status_code, logged_in=self._logged_in, target=target)
 
     def _decoded(self, data: bytes) -> Pixels:
         """BGR of a whole JPEG; raises `RetryLater` for anything else."""
