@@ -23,7 +23,7 @@ from agent.wire import Ack, Captured, Ended, FromChild, Job, Progress
 
 log = logging.getLogger(__name__)
 
-SAY_AGAIN_S, PROGRESS_S, LAST_ACKS_S = 10.0, 1.0, 3.0
+SAY_AGAIN_S, PROGRESS_S, LAST_ACKS_S, NAP_S = 10.0, 1.0, 3.0, 0.5
 MOST_UNACKNOWLEDGED = 32
 
 
@@ -95,7 +95,9 @@ class Watch:
         self._gate, self._passes = Gate(job.vision), Passes(job.vision)
         self._frames = self._looked = 0
         self._sharpness: float | None = None
-        self._told_at = self._began_at = time.monotonic()
+        self._began_at = time.monotonic()
+        self._told_at = self._read_at = float("-inf")
+        self._shown = "", 0.0
 
     def run(self, camera: Camera, stopped: Callable[[], bool]) -> None:
         while not stopped():
@@ -105,10 +107,22 @@ class Watch:
                 self._outgoing.settle(0.5)
                 self._tell("spool_blocked", time.monotonic())
                 continue
+            if self._naps():
+                continue
+            self._read_at = time.monotonic()
             frame = camera.read()
             if frame is None:
                 return
             self.look(frame)
+
+    def _naps(self) -> bool:
+        """Between pictures seconds or minutes apart the parent must hear of us, and a stop must not wait for the next one."""
+        left = self._read_at + 1 / self._job.camera.fps - time.monotonic()
+        if left < 2 * NAP_S:
+            return False
+        self._outgoing.settle(NAP_S)
+        self._tell(*self._shown)
+        return True
 
     def look(self, frame: Frame) -> None:
         """Take one frame through gate, finder and pass; commit the vehicles it completes."""
@@ -117,7 +131,8 @@ class Watch:
         if view.open:
             # A frame that was not searched is no frame without a plate: a parked vehicle would pass anew.
             self._search(frame)
-        self._tell(view.why, frame.taken_at.seconds)
+        self._shown = view.why, frame.taken_at.seconds
+        self._tell(*self._shown)
 
     def _search(self, frame: Frame) -> None:
         self._looked += 1
@@ -144,7 +159,7 @@ class Watch:
 
     def _tell(self, view: str, frame_at: float) -> None:
         now = time.monotonic()
-        if self._frames > 1 and now - self._told_at < PROGRESS_S:
+        if now - self._told_at < PROGRESS_S:
             return
         self._told_at = now
         fps = self._frames / max(now - self._began_at, 0.001)
