@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent import config_accounts
+from agent import config_accounts, config_picamera
 from agent.config_camera import NAME, NAME_WORDS, Camera
 from agent.config_http import Http
 from agent.config_network import Stream, V4l2, unclear
@@ -148,6 +148,8 @@ def _agree(settings: Settings, builder: Builder) -> None:
         if unclear(source := settings.camera[index].source):
             words = "an address with a host, and without @, / or : in a password, for which camera.password is the place"
             raise builder.wrong(("camera", index, "source"), words, source)
+        for key, expected in config_picamera.problems(settings.camera[index].picamera2)[:1]:
+            raise builder.wrong(("camera", index, "picamera2", key), expected, getattr(settings.camera[index].picamera2, key))
     if not settings.reading.chain:
         raise builder.wrong(("reading", "chain"), "a list of at least one provider", [])
     if len(set(settings.reading.chain)) < len(settings.reading.chain):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from agent.config_network import Stream, V4l2
+from agent.config_picamera import PiCamera
 from agent.settings import Secret, number, one_of, pattern, text
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
@@ -29,5 +30,6 @@ class Camera:
     seed: int = number(1, 0, 2**31)
     stall_s: float = number(10.0, 1, 600)
     start_s: float = number(30.0, 1, 600)
+    picamera2: PiCamera = field(default_factory=PiCamera)
     v4l2: V4l2 = field(default_factory=V4l2)
     stream: Stream = field(default_factory=Stream)

@@ -4,6 +4,7 @@ Pixels are `uint8` arrays, (height, width, 3) in BGR order or (height, width) in
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -38,17 +39,40 @@ class Stamp:
 
 # eq=False: comparing pixels is never what a caller means by `==`.
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One picture from a camera, with the time its light was taken."""
+class Unmade:
+    """Pixels that are made when somebody asks for them: width and height, and how, which may be asked more than once."""
 
-    pixels: Pixels
+    width: int
+    height: int
+    make: Callable[[], Pixels]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture from a camera, with the time its light was taken, and what the camera tells of how it was.
+
+    `grey` is the same view in grey, (height, width), of any smaller size or the same, where a camera makes one beside the picture.
+    `lens_position` is in dioptres, 0 for far away.
+    """
+
+    picture: Pixels | Unmade
     taken_at: Stamp
     exposure_ms: float | None = None
+    gain: float | None = None
+    lens_position: float | None = None
+    grey: Pixels | None = None
+
+    @property
+    def pixels(self) -> Pixels:
+        """The picture itself; one that is still unmade can be had until the camera is asked for its next frame."""
+        return self.picture.make() if isinstance(self.picture, Unmade) else self.picture
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return self.pixels.shape[1], self.pixels.shape[0]
+        if isinstance(self.picture, Unmade):
+            return self.picture.width, self.picture.height
+        return self.picture.shape[1], self.picture.shape[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +117,17 @@ class Plate:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What is known about how good a picture is; `plate_px` is the width and height of the text line in the frame."""
+    """What is known about how good a picture is; `plate_px` is the width and height of the text line in the frame.
+
+    `gain` is how many times the sensor amplified the light, `lens_position` the focus in dioptres, both where the camera tells.
+    """
 
     sharpness: float
     plate_px: tuple[int, int]
     glare: float
     exposure_ms: float | None = None
+    gain: float | None = None
+    lens_position: float | None = None
 
 
 Counted = Literal["raw", "base64", "urlencoded", "body", "multipart"]

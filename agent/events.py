@@ -238,6 +238,8 @@ def _quality(quality: Quality) -> Payload:
         "plate_px": list(quality.plate_px),
         "glare": _figure(quality.glare),
         "exposure_ms": _figure(quality.exposure_ms),
+        "gain": _figure(quality.gain),
+        "lens_position": _figure(quality.lens_position),
     })  # fmt: skip
 
 

@@ -44,6 +44,7 @@ class Rule:
     expected: str
     holds: Callable[[Any], bool]
     choices: tuple[str, ...] = ()
+    whole: bool = False  # of a list: judged at once, not item by item
 
 
 def _setting(default: Any, rule: Rule) -> Any:
@@ -57,6 +58,27 @@ def number(default: float, low: float, high: float) -> Any:
 def one_of(default: str, *choices: str) -> Any:
     words = " or ".join(f'"{choice}"' for choice in choices)
     return _setting(default, Rule(words, lambda value: value in choices, choices))
+
+
+def some_of(*choices: str) -> Any:
+    """A list, empty by default; the rule is for each text in it."""
+    return _setting((), Rule(" or ".join(f'"{choice}"' for choice in choices), lambda value: value in choices, choices))
+
+
+def rectangle() -> Any:
+    """Part of a picture: left, top, width, height as fractions of it; empty by default, which is all of it."""
+    return _setting((), Rule("[] or [left, top, width, height] in fractions of the picture, inside it", _is_part, whole=True))
+
+
+def _is_part(value: Any) -> bool:
+    """Whether TOML's value is an empty list or a rectangle inside the unit square."""
+    if value == []:
+        return True
+    numbers = isinstance(value, list) and all(isinstance(each, int | float) and not isinstance(each, bool) for each in value)
+    if not numbers or len(value) != 4:
+        return False
+    left, top, width, height = value
+    return bool(left >= 0 <= top and width > 0 < height and left + width <= 1.000001 and top + height <= 1.000001)
 
 
 def pattern(default: str, expression: str, words: str) -> Any:
@@ -130,6 +152,11 @@ class Builder:
         return self._one(hint, field.metadata.get("rule"), value, where)
 
     def _many(self, item: Any, field: "dataclasses.Field[Any]", value: Any, where: Path_) -> Any:
+        rule = field.metadata.get("rule")
+        if rule and rule.whole:
+            if not rule.holds(value):
+                raise self.wrong(where, rule.expected, value)
+            return tuple(item(each) for each in value)
         if not isinstance(value, list):
             words = f"a section [[{where[-1]}]] for each" if dataclasses.is_dataclass(item) else "a list of texts"
             raise self.wrong(where, words, value)

@@ -33,9 +33,11 @@ FLOORS = [
         "agent.config_camera",
         "agent.config_http",
         "agent.config_network",
+        "agent.config_picamera",
+        "agent.config_power",
         "agent.config_providers",
     ],
-    ["agent.clock", "agent.systemd", "agent.logs", "agent.shipped", "agent.identity"],
+    ["agent.clock", "agent.systemd", "agent.logs", "agent.shipped", "agent.identity", "agent.power"],
     [
         "agent.sqlite",
         "agent.table",

@@ -9,7 +9,8 @@ import pytest
 
 from agent import config
 from agent.camera import open_camera
-from agent.camera.picamera import Layout, controls_for, layout_of
+from agent.camera.pi_controls import Wish, granted
+from agent.camera.pi_layout import Layout, layout_of
 from agent.clock import Clock
 from agent.domain import Pixels
 from agent.errors import NeedsOperator
@@ -67,20 +68,18 @@ def test_a_buffer_in_rows_becomes_bgr_without_its_padding(layout: str, order: li
 
 
 def test_what_the_camera_made_of_the_configuration_is_what_counts() -> None:
-    assert layout_of({"format": "NV12", "size": (1280, 720), "stride": 1344}) == Layout("NV12", 1280, 720, 1344)
+    assert layout_of({"format": "NV12", "size": (1280, 720), "stride": 1344}, full=False) == Layout("NV12", 1280, 720, 1344)
 
 
 def test_a_layout_nobody_can_convert_is_named() -> None:
     with pytest.raises(NeedsOperator, match="delivers SRGGB10_CSI2P"):
-        layout_of({"format": "SRGGB10_CSI2P", "size": (1280, 720), "stride": 1600})
+        layout_of({"format": "SRGGB10_CSI2P", "size": (1280, 720), "stride": 1600}, full=False)
 
 
 def test_only_controls_that_the_camera_has_are_set() -> None:
-    assert controls_for({"FrameDurationLimits": (0, 1, 2)}, 8.0) == {}
-    assert controls_for({"FrameDurationLimits": (0, 1, 2), "AfMode": (0, 2, 0)}, 60.0) == {
-        "AfMode": 2,
-        "FrameDurationLimits": (16667, 16667),
-    }
+    values, lacking = granted([Wish("AwbMode", 0), Wish("AfMode", 2, ("focus",)), Wish("HdrMode", 2)], {"AwbMode": (0, 7, 0)})
+    assert values == {"AwbMode": 0}
+    assert lacking == ["focus"]
 
 
 def test_without_picamera2_the_operator_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

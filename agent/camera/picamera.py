@@ -1,87 +1,82 @@
-"""Frames from a Raspberry Pi's own camera through picamera2 and libcamera."""
+"""Frames from a Raspberry Pi's own camera through picamera2 and libcamera: small and grey for the gate, whole when the finder asks."""
 
 import logging
 import time
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import cv2
-import numpy as np
 
 from agent import config
+from agent.camera import pi_controls, pi_exposure
+from agent.camera.pi_layout import Layout
+from agent.camera.pi_open import configured, opened, trouble
 from agent.clock import Clock
-from agent.domain import Frame, Pixels
+from agent.domain import Frame, Pixels, Unmade
 from agent.errors import NeedsOperator, RetryLater
 
 log = logging.getLogger(__name__)
-# RGB888 is B, G, R in memory: what a Frame wants without converting. A camera may answer with any other of the list below.
-WANTED = "RGB888"
-BUFFERS = 4  # two are with the sensor and one is kept as the newest; each more costs contiguous memory, which is scarce on a Pi
-FASTEST_BY_ITSELF = 30.0  # frames a second of picamera2's video configuration
-
-_BY_ROWS = {"RGB888": 3, "BGR888": 3, "XRGB8888": 4, "XBGR8888": 4, "YUYV": 2}  # bytes per pixel
-_PLANES = {
-    "NV12": cv2.COLOR_YUV2BGR_NV12,
-    "NV21": cv2.COLOR_YUV2BGR_NV21,
-    "YUV420": cv2.COLOR_YUV2BGR_I420,
-    "YVU420": cv2.COLOR_YUV2BGR_YV12,
-}
-_ORDER = {
-    "BGR888": cv2.COLOR_RGB2BGR,
-    "XRGB8888": cv2.COLOR_BGRA2BGR,
-    "XBGR8888": cv2.COLOR_RGBA2BGR,
-    "YUYV": cv2.COLOR_YUV2BGR_YUYV,
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the bytes of a buffer are pixels: libcamera's name of the format, size in pixels, bytes from row to row."""
+class Held:
+    """One picture that the camera may not overwrite yet: read while it is held, and at most once of each kind."""
 
-    format: str
-    width: int
-    height: int
-    stride: int
+    def __init__(self, request: Any, main: Layout, small: Layout | None) -> None:
+        self.told: dict[str, Any] = request.get_metadata()
+        self._request, self._main, self._small = request, main, small
+        self._buffer: Pixels | None = None
+        self._pixels: Pixels | None = None
 
-    def to_bgr(self, buffer: Pixels) -> Pixels:
-        """The flat bytes of one buffer as (height, width, 3) BGR; what pads rows and end is left out."""
-        if self.format in _PLANES:
-            # Rows stay padded until they are colours: the chroma rows that follow are padded alike.
-            planes = buffer[: self.height * 3 // 2 * self.stride].reshape(self.height * 3 // 2, self.stride)
-            bgr = cv2.cvtColor(planes, _PLANES[self.format])[:, : self.width]
-            return np.ascontiguousarray(bgr, np.uint8)
-        depth = _BY_ROWS[self.format]
-        rows = buffer[: self.height * self.stride].reshape(self.height, self.stride)[:, : self.width * depth]
-        pixels = np.ascontiguousarray(rows).reshape(self.height, self.width, depth)
-        return np.asarray(cv2.cvtColor(pixels, _ORDER[self.format]), np.uint8) if self.format in _ORDER else pixels
+    def grey(self) -> Pixels | None:
+        """Grey levels for the gate, of the small picture or else of the large one; None where the format has none apart from colour."""
+        if self._small is not None:
+            return self._small.grey(self._request.make_buffer("lores"))
+        return self._main.grey(self._whole()) if self._main.has_grey else None
 
+    def pixels(self) -> Pixels:
+        """The large picture in BGR. Raises `RetryLater` where the camera no longer has it."""
+        if self._pixels is None:
+            self._pixels, self._buffer = self._main.to_bgr(self._whole()), None
+        return self._pixels
 
-def layout_of(main: dict[str, Any]) -> Layout:
-    """The layout after `configure()`, which may have changed format, size and stride; raises `NeedsOperator` on an unknown format."""
-    if main["format"] not in _PLANES and main["format"] not in _BY_ROWS:
-        known = ", ".join([*_BY_ROWS, *_PLANES])
-        raise NeedsOperator(f"the camera delivers {main['format']}, which is none of {known}; use the opencv driver for it")
-    width, height = main["size"]
-    return Layout(main["format"], width, height, main["stride"])
+    def let_go(self) -> None:
+        """Give the buffers back to the camera, which soon stands still without them."""
+        request, self._request = self._request, None
+        if request is not None:
+            request.release()
+
+    def _whole(self) -> Pixels:
+        if self._buffer is None:
+            if self._request is None:
+                raise RetryLater("the picture has gone back to the camera; it can be had until the next frame is asked for")
+            self._buffer = self._request.make_buffer("main")
+        return self._buffer
 
 
 class PiCamera:
-    """A camera on the Pi's ribbon cable; entering it opens and starts the camera, leaving it gives the camera back."""
+    """A camera on the Pi's ribbon cable; entering it opens and starts the camera, leaving it gives the camera back.
+
+    It is opened once: after trouble it is closed, and reading goes on in another process. Opened again and again, libcamera and the
+    kernel lose contiguous memory until there is none.
+    """
 
     def __init__(self, settings: config.Camera, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._camera: Any = None
-        self._layout = Layout(WANTED, 0, 0, 0)
+        self._main = Layout("", 0, 0, 0)
+        self._small: Layout | None = None
+        self._exposure: pi_exposure.Exposure | None = None
+        self._held: Held | None = None
         self._due = 0.0
 
     def __enter__(self) -> Self:
-        self._camera = opened(self._settings.source)
+        """Raises `NeedsOperator` where package, camera or format are missing, `RetryLater` where it is held or does not start."""
+        self._camera = opened(self._settings)
         try:
-            self._layout = self._started()
-        except RuntimeError as exc:
+            self._start()
+        except (RuntimeError, OSError) as exc:
             self._close()
-            raise RetryLater(f"camera {self._settings.source} does not start: {exc}") from exc
+            raise RetryLater(f"camera {self._settings.source} does not start: {trouble(exc)}") from exc
         except NeedsOperator:
             self._close()
             raise
@@ -91,78 +86,71 @@ class PiCamera:
         self._close()
 
     def read(self) -> Frame:
-        """The newest frame with the time its exposure began; raises `RetryLater` when none comes within `read_timeout_s`."""
+        """The newest frame with the time its exposure began; its pixels can be had until the next call.
+
+        Raises `RetryLater` when none comes within `read_timeout_s`; the camera is closed then.
+        """
         if self._camera is None:
             raise RetryLater(f"camera {self._settings.source} is not open")
+        self._let_go()
         time.sleep(max(0.0, self._due - time.monotonic()))
-        buffer, told = self._captured()
+        try:
+            frame = self._frame(self._captured())
+        except (RuntimeError, OSError) as exc:
+            self._close()
+            raise RetryLater(f"camera {self._settings.source} broke off: {exc}") from exc
         self._due = time.monotonic() + 1 / self._settings.fps
-        # libcamera counts nanoseconds on the clock that time.monotonic() reads. A Pi tells the exposure, other cameras may not.
-        taken_at = told["SensorTimestamp"] / 1e9 if "SensorTimestamp" in told else time.monotonic()
-        exposure_ms = told["ExposureTime"] / 1000 if "ExposureTime" in told else None
-        return Frame(self._layout.to_bgr(buffer), self._clock.at(taken_at), exposure_ms)
+        return frame
 
-    def _captured(self) -> tuple[Pixels, dict[str, Any]]:
+    def _captured(self) -> Held:
         try:
             # Always a number: without one a camera that stalls blocks for ever.
             request = self._camera.capture_request(wait=float(self._settings.read_timeout_s))
         except TimeoutError:
-            # The request that waits in vain would take a buffer with it, and stop() and close() would wait behind it for ever.
-            self._camera.cancel_all_and_flush()
             waited = f"{self._settings.read_timeout_s:g} s"
+            # Said before closing, which a camera that hangs in the kernel may never come back from: then this process is killed.
+            log.warning("camera %s sent no frame for %s and is closed", self._settings.source, waited)
+            self._close()
             raise RetryLater(f"camera {self._settings.source} sent no frame for {waited}; check its cable and the power supply") from None
-        except RuntimeError as exc:
-            raise RetryLater(f"camera {self._settings.source} broke off: {exc}") from exc
-        try:
-            return request.make_buffer("main"), request.get_metadata()
-        finally:
-            request.release()
+        self._held = Held(request, self._main, self._small)
+        return self._held
 
-    def _started(self) -> Layout:
-        size = (self._settings.width // 2 * 2, self._settings.height // 2 * 2)  # libcamera takes even sizes alone
-        self._camera.configure(self._camera.create_video_configuration(main={"size": size, "format": WANTED}, buffer_count=BUFFERS))
-        layout = layout_of(self._camera.camera_config["main"])
-        if (layout.width, layout.height) != size:
-            log.warning("camera %s gives %d × %d instead of %d × %d", self._settings.source, layout.width, layout.height, *size)
-        self._camera.set_controls(controls_for(self._camera.camera_controls, self._settings.fps))
+    def _frame(self, held: Held) -> Frame:
+        told, grey = held.told, held.grey()
+        if self._exposure is not None:
+            self._camera.set_controls(self._exposure.next(cv2.mean(held.pixels() if grey is None else grey)[0], told))
+        # libcamera counts nanoseconds on the clock that time.monotonic() reads. A Pi tells the rest too, other cameras may not.
+        taken_at = told["SensorTimestamp"] / 1e9 if "SensorTimestamp" in told else time.monotonic()
+        exposure_ms = told["ExposureTime"] / 1000 if "ExposureTime" in told else None
+        picture = Unmade(self._main.width, self._main.height, held.pixels)
+        return Frame(picture, self._clock.at(taken_at), exposure_ms, told.get("AnalogueGain"), told.get("LensPosition"), grey)
+
+    def _start(self) -> None:
+        self._main, self._small = configured(self._camera, self._settings)
+        pi, advertised = self._settings.picamera2, self._camera.camera_controls
+        self._exposure = pi_exposure.Exposure.within(pi, advertised)
+        size = (self._main.width, self._main.height)
+        values, lacking = pi_controls.granted(
+            [*pi_controls.wishes(pi, self._settings.fps, size, advertised), *pi_exposure.wishes(pi)], advertised
+        )
+        if lacking:
+            log.warning("camera %s cannot follow camera.picamera2.%s: it has no control for it", self._settings.source, ", ".join(lacking))
+        self._camera.set_controls(values | (self._exposure.controls() if self._exposure else {}))
         self._camera.start()
-        return layout
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.let_go()
 
     def _close(self) -> None:
         camera, self._camera = self._camera, None
-        if camera is not None:
+        if camera is None:
+            return
+        self._let_go()
+        # A request that waits in vain would take a buffer with it, and stop() and close() would wait behind it for ever.
+        camera.cancel_all_and_flush()
+        try:
             camera.close()
-
-
-def controls_for(advertised: dict[str, Any], fps: float) -> dict[str, Any]:
-    """What suits a gate among the controls this camera has; setting one it lacks would be an error.
-
-    The numbers are libcamera's enumerations: AfMode 2 is Continuous, AeExposureMode 1 is Short, which blurs what moves the least.
-    """
-    wanted: dict[str, Any] = {"AfMode": 2, "AeExposureMode": 1}
-    if fps > FASTEST_BY_ITSELF:
-        wanted["FrameDurationLimits"] = (round(1e6 / fps),) * 2
-    return {name: value for name, value in wanted.items() if name in advertised}
-
-
-def opened(source: str) -> Any:
-    """The `Picamera2` of camera number `source`, open and not yet configured.
-
-    Raises `NeedsOperator` where package or camera is missing, `RetryLater` where another program holds the camera.
-    """
-    if not source.isdecimal():
-        raise NeedsOperator(f"{source}: with the picamera2 driver camera.source is the number of the camera, 0 for the first one")
-    try:
-        from picamera2 import Picamera2
-    except (ImportError, ValueError) as exc:  # a NumPy that does not fit Debian's modules is reported as a ValueError
-        raise NeedsOperator(
-            f"picamera2 cannot be used ({exc}): sudo apt install python3-picamera2, "
-            "and install the agent in a virtual environment made with --system-site-packages"
-        ) from exc
-    found = len(Picamera2.global_camera_info())
-    if int(source) >= found:
-        raise NeedsOperator(f"there is no camera {source}, libcamera sees {found}; power off, check the ribbon cable, start again")
-    try:
-        return Picamera2(int(source))
-    except RuntimeError as exc:
-        raise RetryLater(f"camera {source} cannot be opened ({exc.__cause__ or exc}); end the program that holds it") from exc
+        except (RuntimeError, OSError) as exc:
+            log.warning("camera %s does not close: %s", self._settings.source, exc)

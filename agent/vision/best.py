@@ -181,7 +181,8 @@ class Passes:
         pixels, line = rectify(frame.pixels, plate, self._settings.margin_x, self._settings.margin_y)
         inside, _ = rectify(frame.pixels, plate, 0.0, 0.0)
         size = round(plate.box.width), round(plate.box.height)
-        return Picture(frame.taken_at, pixels, line, Quality(plate.sharpness, size, glare(inside), frame.exposure_ms))
+        told = frame.exposure_ms, frame.gain, frame.lens_position
+        return Picture(frame.taken_at, pixels, line, Quality(plate.sharpness, size, glare(inside), *told))
 
     def _finish(self, now_s: float) -> list[FinishedPass]:
         """What is complete now: gone, settled, or standing for too long. Passes that never convinced end without a word."""
