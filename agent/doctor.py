@@ -3,7 +3,7 @@
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -28,6 +28,15 @@ class Finding:
 
     good: bool
     text: str
+
+
+def told(findings: Iterable[Finding]) -> bool:
+    """Shows each finding as it comes, and whether all of them are good."""
+    well = True
+    for finding in findings:
+        print(f"{'ok   ' if finding.good else 'WRONG'}  {finding.text}", flush=True)
+        well &= finding.good
+    return well
 
 
 def examine(name: str, settings: config.Settings, *, call: bool = False, clock: Clock | None = None) -> Iterator[Finding]:

@@ -208,7 +208,7 @@ def test_the_command_says_it_line_by_line_and_by_its_exit_code(
     file = tmp_path / "agent.toml"
     agent = f'[agent]\nstate_dir = "{tmp_path}"\n'
     file.write_text(agent + snippet(server).replace('chain = ["tencent"]', f'chain = ["tencent"]\n{more}'), "utf-8")
-    done = subprocess.run([COMMAND, "doctor", "--config", str(file)], capture_output=True, text=True, check=False)
+    done = subprocess.run([COMMAND, "doctor", "--provider", "tencent", "--config", str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == code, done
     assert sentence in done.stdout
     assert {line[:5] for line in done.stdout.splitlines()} == ({"ok   "} if code == 0 else {"ok   ", "WRONG"})
