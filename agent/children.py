@@ -8,13 +8,18 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Literal
 
-from agent.wire import Ack, Captured, Ended, FromChild, Job, Progress
+from agent.domain import Alarm
+from agent.wire import Captured, Ended, FromChild, FromParent, Job, Progress, Rate
 
 log = logging.getLogger(__name__)
 
 # A fresh interpreter: a fork would share the parent's database connection and threads' locks.
 _SPAWN = multiprocessing.get_context("spawn")
 FIRST_WAIT_S, LONGEST_WAIT_S, STOP_S = 1.0, 60.0, 4.0
+SECOND_FRAME = 1.25  # times the deadline: how slow a camera is shows only then
+GAPS = 2.0  # times the gap between its last two frames a slow camera may be silent
+STALE = 0.75  # of its deadline: without a good frame for so long a camera is not online
+_POOR = ("dark", "bright", "spool_blocked")  # what no plate can be read in
 
 State = Literal["starting", "online", "degraded", "offline", "ended"]
 
@@ -32,12 +37,22 @@ class View:
     sharpness: float | None = None
     last_frame_at: float | None = None  # monotonic seconds
     restarts: int = 0
+    last_good_at: float | None = None  # of the newest frame in which a plate could have been read
+    patience_s: float = 10.0  # how long it may be silent
+    alarms: tuple[Alarm, ...] = ()
 
     def age_s(self, now: float) -> float | None:
         return None if self.last_frame_at is None else max(0.0, now - self.last_frame_at)
 
+    def at(self, now: float) -> "View":
+        """The same at a later moment: online is a camera whose last good frame is young."""
+        stale = self.last_good_at is None or now - self.last_good_at > STALE * self.patience_s
+        if self.state == "online" and (self.reason or stale):
+            return replace(self, state="degraded", reason=self.reason or "no_frame")
+        return self
 
-def _watch(job: Job, pipe: "Connection[FromChild, Ack]") -> None:
+
+def _watch(job: Job, pipe: "Connection[FromChild, FromParent]") -> None:
     """The process of a camera. Imported there alone: the parent has no need of OpenCV, nor its memory."""
     from agent import watch
 
@@ -50,11 +65,15 @@ class Child:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.view = View(job.camera.name, job.camera.gate, "starting")
-        self.pipe: Connection[Ack, FromChild] | None = None
+        self.pipe: Connection[FromParent, FromChild] | None = None
         self._process: BaseProcess | None = None
         self._deadline = 0.0
         self._failures = 0
         self._ended: Ended | None = None
+        self._leaving = False
+        self._said: tuple[State, str] = "starting", ""
+        self._framed_at: float | None = None
+        self.fps = self._told_fps = job.camera.fps
 
     @property
     def finished(self) -> bool:
@@ -65,17 +84,29 @@ class Child:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    def leave(self, now: float) -> None:
+        """Ask the process to hand over what it has and go; from then on nothing starts it again."""
+        self._leaving, self._deadline = True, now + STOP_S
+        self.terminate()
+
+    @property
+    def gone(self) -> bool:
+        """True when no process runs and everything it said was taken."""
+        return not self.running() and self.pipe is None
+
     def look_after(self, now: float) -> None:
         """Start the process when it is due, kill it when it is late. Called by the main thread, never blocks."""
+        self._say_change(self.view.at(now))
         if self._process is None and self.pipe is None:
-            if now >= self._deadline and not self.finished:
+            if now >= self._deadline and not self.finished and not self._leaving:
                 self._start(now)
         elif self._process is not None and self._process.exitcode is not None:
             if self.pipe is None:
                 self._bury(now)
         elif self._process is not None and now > self._deadline and not self._unheard():
             self._say_offline("no_progress")
-            log.warning("%s: camera process made no progress and is killed", self.view.name)
+            late = "does not leave" if self._leaving else "made no progress"
+            log.warning("%s: camera process %s and is killed", self.view.name, late)
             self._process.kill()
 
     def _unheard(self) -> bool:
@@ -92,10 +123,27 @@ class Child:
         if isinstance(word, Ended):
             self._ended = word
             return None
-        self._deadline = now + self.job.camera.stall_s
         self._failures = 0
-        self._heard_progress(word, now)
+        patience_s = self._patience_s(word, now)
+        if not self._leaving:
+            self._deadline = now + patience_s
+        self._heard_progress(word, now, patience_s)
         return None
+
+    def _patience_s(self, word: Progress, now: float) -> float:
+        """How long this camera may be silent: a slow one is not dead as long as its frames come."""
+        usual_s = self.job.camera.stall_s
+        if word.frames == self.view.frames and self._framed_at is not None:
+            return self.view.patience_s
+        before, self._framed_at = self._framed_at, now
+        return SECOND_FRAME * usual_s if before is None else max(usual_s, GAPS * (now - before))
+
+    def rate(self) -> Rate | None:
+        """What the process has to be told about its frame rate, once."""
+        if self._told_fps == self.fps:
+            return None
+        self._told_fps = self.fps
+        return Rate(self.fps)
 
     def hung_up(self) -> None:
         """The pipe is at its end: everything the process ever said was read. Called by the take thread."""
@@ -114,23 +162,44 @@ class Child:
     def running(self) -> bool:
         return self._process is not None and self._process.exitcode is None
 
-    def _heard_progress(self, word: Progress, now: float) -> None:
-        state: State = "degraded" if word.view in ("dark", "bright", "spool_blocked") else "online"
-        if self.view.state != state:
-            log.info("%s: camera is %s%s", self.view.name, state, f" ({word.view})" if state == "degraded" else "")
+    def _say_change(self, view: View) -> None:
+        """One line for each change; what makes a camera offline has said so itself."""
+        reason = view.reason if view.state == "degraded" else ""
+        if (view.state, reason) != self._said:
+            self._said = view.state, reason
+            if view.state in ("online", "degraded"):
+                log.info("%s: camera is %s%s", view.name, view.state, f" ({reason})" if reason else "")
+
+    def _heard_progress(self, word: Progress, now: float, patience_s: float) -> None:
+        self._say_alarms(word.alarms)
+        alarms = ", ".join(alarm.name for alarm in word.alarms if alarm.on)
+        good_at = None if word.good_age_s is None else now - word.good_age_s
+        poor = word.view in _POOR and (good_at is None or now - good_at > STALE * patience_s or word.view == "spool_blocked")
         self.view = replace(
             self.view,
-            state=state,
-            reason=word.view if state == "degraded" else "",
+            state="online",
+            reason=alarms or (word.view if poor else ""),
             frames=word.frames,
             fps=word.fps,
             sharpness=word.sharpness,
             last_frame_at=now - word.age_s,
+            last_good_at=good_at,
+            patience_s=patience_s,
+            alarms=word.alarms,
         )
+
+    def _say_alarms(self, alarms: tuple[Alarm, ...]) -> None:
+        before = {alarm.name for alarm in self.view.alarms if alarm.on}
+        for alarm in alarms:
+            if alarm.on and alarm.name not in before:
+                log.warning("%s: alarm: the picture is %s", self.view.name, alarm.name)
+            elif not alarm.on and alarm.name in before:
+                log.info("%s: alarm over: the picture is no longer %s", self.view.name, alarm.name)
 
     def _start(self, now: float) -> None:
         ours, theirs = _SPAWN.Pipe()
         self._ended, self._deadline = None, now + self.job.camera.start_s
+        self._framed_at, self._told_fps = None, self.job.camera.fps
         process = _SPAWN.Process(target=_watch, args=(self.job, theirs), name=self.view.name, daemon=True)
         process.start()
         # Only the child may hold its end, or its death would never read as the end of the pipe.
@@ -140,6 +209,8 @@ class Child:
     def _bury(self, now: float) -> None:
         process, self._process = self._process, None
         code = process.exitcode if process else None
+        if self._leaving:
+            return
         if self.finished:
             log.info("%s: no more frames", self.view.name)
             self.view = replace(self.view, state="ended", reason="no_more_frames")
@@ -160,30 +231,56 @@ class Children:
 
     def __init__(self, jobs: list[Job]) -> None:
         self.all = [Child(job) for job in jobs]
+        self._leaving: list[Child] = []
+        self._share = 1.0
+
+    def renew(self, jobs: list[Job]) -> None:
+        """Have these jobs done from now on; a camera whose job is the same is not touched."""
+        now = time.monotonic()
+        wanted = [next((child for child in self.all if child.job == job), None) or Child(job) for job in jobs]
+        leaving = [child for child in self.all if child not in wanted]
+        for child in leaving:
+            child.leave(now)
+        # Lists are replaced, never changed: the take and send threads walk through them.
+        self._leaving, self.all = [*self._leaving, *leaving], wanted
+        self.pace(self._share)
 
     def look_after(self) -> None:
         now = time.monotonic()
-        for child in self.all:
+        for child in self._leaving:
             child.look_after(now)
+        self._leaving = [child for child in self._leaving if not child.gone]
+        held = {child.job.camera.source for child in self._leaving}  # a device cannot be opened twice
+        for child in self.all:
+            if child.job.camera.source not in held:
+                child.look_after(now)
 
     def views(self) -> list[View]:
-        return [child.view for child in self.all]
+        now = time.monotonic()
+        return [child.view.at(now) for child in self.all]
 
-    def pipes(self) -> dict["Connection[Ack, FromChild]", Child]:
-        return {child.pipe: child for child in self.all if child.pipe is not None}
+    def pace(self, share: float) -> None:
+        """Have every camera look at so many of its frames alone, but at one a second at least, if it has that many."""
+        self._share = share
+        for child in self.all:
+            fps = child.job.camera.fps
+            child.fps = max(fps * share, min(fps, 1.0))
+
+    def pipes(self) -> dict["Connection[FromParent, FromChild]", Child]:
+        return {child.pipe: child for child in (*self._leaving, *self.all) if child.pipe is not None}
 
     def stop(self) -> None:
         """Ask every process to hand over what it has and leave."""
-        for child in self.all:
+        for child in (*self._leaving, *self.all):
             child.terminate()
 
     def kill(self) -> None:
-        for child in self.all:
+        for child in (*self._leaving, *self.all):
             child.kill()
 
     def gone(self) -> bool:
         """True when no process runs and everything they said was taken."""
-        return all(not child.running() and child.pipe is None for child in self.all)
+        return all(child.gone for child in (*self._leaving, *self.all))
 
     def finished(self) -> bool:
         """True when every camera has come to its end by itself, as a folder or a video does."""

@@ -1,6 +1,7 @@
 """The commands, nothing else."""
 
 import argparse
+import errno
 import json
 import os
 import platform
@@ -8,8 +9,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
-from agent import __version__, config
+from agent import __version__, config, logs, systemd
 from agent.arguments import Command, parser
 from agent.domain import Vin
 from agent.errors import AgentError, BadConfig, Rejected
@@ -24,11 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except BadConfig as wrong:
-        print(f"vin-agent: {wrong}", file=sys.stderr)
-        return CONFIG
+        return _left(wrong, errno.EINVAL, CONFIG)
     except AgentError as trouble:
-        print(f"vin-agent: {trouble}", file=sys.stderr)
-        return FAILED
+        return _left(trouble, errno.EIO, FAILED)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
@@ -37,12 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _left(trouble: AgentError, number: int, code: int) -> int:
+    logs.complain(f"vin-agent: {trouble}")
+    systemd.failing(str(trouble), number)
+    return code
+
+
 def _run(options: argparse.Namespace) -> int:
     settings = config.load(options.config)
-    from agent import logs, supervisor
+    from agent import supervisor
 
     logs.to_stderr(settings.agent.log_level)
-    return supervisor.run(settings)
+    return supervisor.run(settings, partial(config.load, options.config))
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from agent.ocr.circuit import Circuit
 from agent.store import Store
 
 _CAMERA: dict[str, state.CameraState] = {"ended": "disabled"}
+_STATUS_OF = "camera/"
 _LATE_S = 600.0  # events or captures that wait so long are worth a word
 
 
@@ -30,6 +31,7 @@ class Board:
     session: str
     last_exit: state.LastExit
     phase: state.Running = "online"
+    refused: str = ""  # why a changed configuration was not taken over
     outcomes: Counter[str] = field(default_factory=Counter)
     unread: Counter[Reason] = field(default_factory=Counter)
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
@@ -51,6 +53,10 @@ class Reporter:
         self._told: dict[str, tuple[object, ...]] = {}
         self._health_at = float("-inf")
 
+    def renew(self, settings: config.Settings, identity: Identity) -> None:
+        """Tell of these settings from now on; called by the main thread, between two messages or within one."""
+        self._settings, self._identity = settings, identity
+
     def will(self) -> Message:
         """What the broker says in our place when we are gone without a word."""
         return self.status("offline")
@@ -71,20 +77,30 @@ class Reporter:
         """The whole retained state, in the order a subscriber should meet it: a broker may have forgotten all of it."""
         self._told.clear()
         self._health_at = float("-inf")
-        self._told["status"] = (self._board.phase,)
+        self._told["status"], self._told["info"] = (self._board.phase,), (self._identity.facts.config,)
         return [self.status(), self._info(), *self.changes(), *(self._last(*kept) for kept in self._kept())]
 
     def changes(self) -> list[Message]:
         """Cameras whose state is another than the one told last; health when it is due or its condition changed."""
         now = self._clock.now()
         cameras = [self.status()] if self._is_news("status", (self._board.phase,)) else []
-        cameras += [self._camera(view, now) for view in self._children.views() if self._is_news(view.name, (view.state, view.reason))]
+        cameras += [self._info()] if self._is_news("info", (self._identity.facts.config,)) else []
+        cameras += self._cameras(now)
         due = now.seconds - self._health_at >= self._settings.health.every_s
         reasons = self._reasons(now)
         if not self._is_news("", reasons) and not due:
             return cameras
         self._health_at = now.seconds
         return [*cameras, state.retained(self._identity.topics.health, state.health(self._health(now, reasons), now))]
+
+    def _cameras(self, now: Stamp) -> list[Message]:
+        """What is new of each camera; one that was taken out of the configuration leaves nothing on the broker."""
+        views, topics = self._children.views(), self._identity.topics
+        gone = {key for key in self._told if key.startswith(_STATUS_OF)} - {_STATUS_OF + view.name for view in views}
+        for key in gone:
+            del self._told[key]
+        left = [Message(topics.camera_status(key.removeprefix(_STATUS_OF)), b"", retain=True) for key in sorted(gone)]
+        return left + [self._camera(view, now) for view in views if self._is_news(_STATUS_OF + view.name, (view.state, view.reason))]
 
     def _is_news(self, name: str, what: tuple[object, ...]) -> bool:
         if self._told.get(name) == what:
@@ -126,6 +142,7 @@ class Reporter:
         """Stable codes for everything that is not as it should be, worst first."""
         views = self._children.views()
         found = [
+            ("config_rejected", bool(self._board.refused)),
             ("no_camera", not views),
             ("camera_offline", any(view.state == "offline" for view in views)),
             ("camera_degraded", any(view.state == "degraded" for view in views)),

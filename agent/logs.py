@@ -1,4 +1,4 @@
-"""Where the log goes: to standard error, with priorities the journal understands when systemd started us."""
+"""Where the log goes: to standard error, with priorities the journal understands when standard error is the journal."""
 
 import logging
 import os
@@ -12,16 +12,35 @@ class JournalFormatter(logging.Formatter):
     """`<4>…`: the journal takes the number off again and files the line under that priority."""
 
     def format(self, record: logging.LogRecord) -> str:
-        priority = _PRIORITY.get(record.levelno, 6)
-        # Every line of a traceback needs its own number, or the journal files it as a notice of its own.
-        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+        return marked(super().format(record), record.levelno)
+
+
+def marked(text: str, level: int) -> str:
+    """Every line of a traceback needs its own number, or the journal files it as a notice of its own."""
+    priority = _PRIORITY.get(level, 6)
+    return "\n".join(f"<{priority}>{line}" for line in text.splitlines())
+
+
+def is_journal() -> bool:
+    """Whether standard error is the journal: a program whose output goes elsewhere inherits $JOURNAL_STREAM too (systemd.exec(5))."""
+    device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        stream = os.fstat(2)
+    except OSError:
+        return False
+    return (device, inode) == (str(stream.st_dev), str(stream.st_ino))
+
+
+def complain(text: str) -> None:
+    """One sentence to whoever started this program, outside of any log."""
+    sys.stderr.write(f"{marked(text, logging.ERROR) if is_journal() else text}\n")
 
 
 def to_stderr(level: str, name: str = "") -> None:
     """Log at `level` ("info", …) to standard error; `name` stands in front of what a camera's process says."""
     handler = logging.StreamHandler(sys.stderr)
     start = f"{name}: " if name else ""
-    if "JOURNAL_STREAM" in os.environ:
+    if is_journal():
         handler.setFormatter(JournalFormatter(f"{start}%(message)s"))
     else:
         handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)-7s {start}%(message)s", "%H:%M:%S"))
@@ -29,3 +48,8 @@ def to_stderr(level: str, name: str = "") -> None:
     # httpx logs every URL at INFO, and a signature may stand in one.
     for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def at(level: str) -> None:
+    """From now on log at another level."""
+    logging.getLogger().setLevel(level.upper())

@@ -8,7 +8,7 @@ from agent.domain import Reason, Stamp, Trust, rfc3339
 from agent.events import SCHEMAS, Facts, Message, Payload, encode
 
 Running = Literal["online", "stopping", "offline"]
-LastExit = Literal["clean", "crash", "watchdog", "power"]
+LastExit = Literal["clean", "crash", "watchdog", "power", "reboot"]
 CameraState = Literal["online", "starting", "degraded", "offline", "disabled"]
 Condition = Literal["ok", "degraded", "failed"]
 

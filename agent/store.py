@@ -26,11 +26,12 @@ __all__ = ["Audit", "Ledger", "Loss", "Outbox", "Queued", "Size", "Spent", "Spoo
 class Audit:
     """Something the yard will not hear of in the ordinary way, and why.
 
-    `evicted`: a vehicle that had to make room; `damaged`: a row whose checksum did not agree; `lost`: a whole store.
-    `id` is the event's or vehicle's own (for `lost`, the name of the file kept, or nothing), `sequence` its number if it had one.
+    `evicted`: a vehicle that had to make room; `damaged`: a row whose checksum did not agree; `lost`: a whole store;
+    `config`: other settings hold from now on. `id` is the event's or vehicle's own (for `lost`, the name of the file kept, or
+    nothing; for `config`, the hash of the settings), `sequence` its number if it had one.
     """
 
-    what: Literal["evicted", "damaged", "lost"]
+    what: Literal["evicted", "damaged", "lost", "config"]
     source: str
     id: str
     sequence: int | None

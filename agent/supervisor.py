@@ -1,42 +1,46 @@
 """The parent process: opens the store, starts the workers, and from then on only looks after them."""
 
-import contextlib
+import errno
 import faulthandler
 import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 from ulid import ULID
 
-from agent import config, state, systemd
+from agent import config, ending, logs, reboot, systemd
 from agent.children import Children
-from agent.clock import Clock, boot_id
+from agent.clock import Clock
 from agent.domain import Bounds
+from agent.errors import AgentError, RetryLater
 from agent.health import Board, Reporter
 from agent.identity import Identity, identify
-from agent.mqtt import Link
-from agent.ocr import common_bounds, open_providers
-from agent.ocr.budget import Budget
-from agent.ocr.chain import Chain
-from agent.ocr.memory import Memory
-from agent.publish import Publisher, Tally
-from agent.stages import Read, Send, Take
+from agent.ocr import common_bounds
+from agent.opening import FAREWELL_S, Opening, jobs
+from agent.publish import Tally
+from agent.reload import Change, audit, compared
 from agent.store import Store
-from agent.wire import Job
 from agent.worker import Worker
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.1
+TICK_S, LOOK_S = 0.1, 1.0
 # What a stop may take, step by step; together well below the ten seconds a service manager is promised.
-CHILDREN_S, READ_S, DRAIN_S, SEND_S = 4.0, 1.5, 1.5, 2.0
-_RUNNING = "running"
+CHILDREN_S, READ_S, DRAIN_S, SEND_S = 4.0, 1.5, 1.5, FAREWELL_S + 0.5
+# The sections a worker is opened from: it begins anew when one of them has changed.
+OPENED_FROM = {"read": ("reading", "provider", "http"), "send": ("mqtt",)}
+
+Load = Callable[[], config.Settings]
 
 
-def run(settings: config.Settings) -> int:
-    """Watch the gates until SIGTERM or SIGINT; 0 after a clean stop, 1 when a worker died and the service manager must start anew."""
+def run(settings: config.Settings, load: Load) -> int:
+    """Watch the gates until SIGTERM or SIGINT; at a SIGHUP the settings are read anew by `load`.
+
+    0 after a clean stop, 1 when a worker died and the service manager must start anew.
+    """
     # The journal then holds the stack of the line that hung when the watchdog ends us.
     faulthandler.enable()
     identity = identify(settings)
@@ -44,58 +48,86 @@ def run(settings: config.Settings) -> int:
     clock = Clock()
     settings.agent.state_dir.mkdir(parents=True, exist_ok=True)
     with Store.open(settings.agent.state_dir, settings.store, clock.now().utc_ms) as store:
-        return Supervisor(settings, identity, bounds, store, clock).run()
+        return Supervisor(settings, identity, bounds, store, clock, load).run()
 
 
 class Supervisor:
     """Three workers, the cameras' processes, and the main thread that watches over both."""
 
-    def __init__(self, settings: config.Settings, identity: Identity, bounds: Bounds, store: Store, clock: Clock) -> None:
-        self._settings, self._identity, self._store, self._clock = settings, identity, store, clock
+    def __init__(self, settings: config.Settings, identity: Identity, bounds: Bounds, store: Store, clock: Clock, load: Load) -> None:
+        self._settings, self._store, self._clock, self._load = settings, store, clock, load
         self._asked: list[int] = []
-        self._children = Children([Job(each, settings.vision, bounds, settings.agent.log_level) for each in settings.camera])
-        self._board = Board(clock.now(), str(ULID()), last_exit(store))
+        self._children = Children(jobs(settings, bounds))
+        self._board = Board(clock.now(), str(ULID()), ending.last_exit(store, settings.agent.state_dir))
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
-        self._tally = Tally(last=self._reporter.known_lasts())
         self._stops = {name: threading.Event() for name in ("take", "read", "send")}
+        self._opening = Opening(
+            settings, identity, store, clock, self._children, self._board, self._reporter,
+            Tally(last=self._reporter.known_lasts()), self._stops["read"],
+        )  # fmt: skip
         self._workers = {
-            "take": Worker("take", self._open_take, self._stops["take"]),
-            "read": Worker("read", self._open_read, self._stops["read"], budget_s=180.0),
-            "send": Worker("send", self._open_send, self._stops["send"]),
+            "take": Worker("take", self._opening.take, self._stops["take"]),
+            "read": Worker("read", self._opening.read, self._stops["read"], budget_s=180.0),
+            "send": Worker("send", self._opening.send, self._stops["send"]),
         }
+        self._opening.ring_reading = self._workers["read"].ring
+        self._ladder = reboot.Ladder(ending.last_reboot(store), partial(ending.rebooting, store))
         self._named_late: set[str] = set()
+        self._words = ""
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # Event.set() in a handler can deadlock with a wait() on the same thread: take a note, act in the loop.
             signal.signal(number, lambda received, _frame: self._asked.append(received))
-        self._store.put("exit", {"state": _RUNNING, "boot_id": boot_id()})
+        ending.began(self._store)
         for worker in self._workers.values():
             worker.start()
-        systemd.notify("READY=1", "STATUS=watching")
-        log.info("watching %d cameras as %s", len(self._children.all), self._identity.topics.root)
+        systemd.notify("READY=1")
+        root, how = self._opening.identity.topics.root, ending.told(self._board.last_exit, self._store)
+        log.info("watching %d cameras as %s; the end before this start: %s", len(self._children.all), root, how)
         code = self._look_after()
         self._stop()
         if code == 0:
-            self._store.put("exit", {"state": "clean", "boot_id": boot_id()})
+            ending.ended(self._store)
         log.info("stopped")
         return code
 
     def _look_after(self) -> int:
         """Until a signal asks to stop (0) or a worker is dead (1): keep cameras running and the watchdog fed."""
-        ping_s, pinged_at = systemd.watchdog_s(), 0.0
+        ping_s, pinged_at, looked_at = systemd.watchdog_s(), 0.0, 0.0
         while True:
             if self._leave():
                 return 0
             if why := self._broken():
                 log.critical("%s; leaving, so that the service manager starts afresh", why)
+                systemd.failing(why, errno.EIO)
                 return 1
             self._children.look_after()
             now = time.monotonic()
             if self._on_time(now) and ping_s is not None and now - pinged_at >= ping_s:
                 pinged_at = now
                 systemd.notify("WATCHDOG=1")
+            if now - looked_at >= LOOK_S:
+                looked_at = now
+                self._look()
             time.sleep(TICK_S)
+
+    def _look(self) -> None:
+        """What need not be looked at more than once a second."""
+        local = [child.view for child in self._children.all if reboot.of_this_machine(child.job.camera)]
+        self._ladder.look(local, self._settings.power.reboot_after_min, self._clock.now())
+        words = self._status()
+        if words != self._words:
+            self._words = words
+            systemd.notify(f"STATUS={words}")
+
+    def _status(self) -> str:
+        """One line for `systemctl status`: what is wrong, and what goes on all the same."""
+        views = self._children.views()
+        wrong = [f"the changed configuration is refused: {self._board.refused}"] if self._board.refused else []
+        wrong += [f"{view.name} is offline: {view.reason}" for view in views if view.state == "offline"]
+        wrong += [f"{name}: {worker.trouble}" for name, worker in self._workers.items() if worker.trouble]
+        return "; ".join((*wrong, f"watching {sum(view.state in reboot.WELL for view in views)} of {len(views)} cameras"))
 
     def _broken(self) -> str:
         """What only a new start mends: it looks the store over and puts a damaged file aside."""
@@ -105,13 +137,50 @@ class Supervisor:
         return f"the {dead[0]} worker has ended, which it never should" if dead else ""
 
     def _leave(self) -> bool:
+        hung_up = False
         while self._asked:
             number = self._asked.pop(0)
             if number != signal.SIGHUP:
                 log.info("%s: stopping", signal.Signals(number).name)
                 return True
-            log.warning("SIGHUP: settings are read at start; restart the service to change them")
+            hung_up = True
+        if hung_up:
+            self._reload()
         return False
+
+    def _reload(self) -> None:
+        """Take over what a running agent can take over; a configuration that is wrong changes nothing."""
+        systemd.reloading("STATUS=reading the configuration anew")
+        try:
+            change = compared(self._settings, self._load())
+            identity, bounds = identify(change.settings), common_bounds(change.settings.reading.chain, change.settings)
+        except AgentError as wrong:
+            self._board.refused = str(wrong)
+            log.error("the changed configuration is refused, the one before it holds on: %s", wrong)
+        else:
+            self._board.refused = ""
+            self._take_over(change, identity, bounds)
+        self._words = self._status()
+        systemd.notify("READY=1", f"STATUS={self._words}")
+
+    def _take_over(self, change: Change, identity: Identity, bounds: Bounds) -> None:
+        if change.waiting:
+            log.warning("read at a start alone, and so left as it was: %s; restart the service", ", ".join(change.waiting))
+        log.info("the configuration was read anew; changed: %s", ", ".join(change.taken) or "nothing")
+        if not change.taken:
+            return
+        self._settings = change.settings
+        logs.at(change.settings.agent.log_level)
+        self._opening.renew(change.settings, identity)
+        self._reporter.renew(change.settings, identity)
+        self._children.renew(jobs(change.settings, bounds))
+        for name, sections in OPENED_FROM.items():
+            if change.touches(*sections):
+                self._workers[name].reopen()
+        try:
+            audit(change, identity.facts, self._store, self._clock.now())
+        except RetryLater as trouble:
+            log.warning("the yard is not told that the configuration has changed: %s", trouble)
 
     def _on_time(self, now: float) -> bool:
         """Whether every worker is heard from; a stuck one is named, once, and costs us the watchdog's ping."""
@@ -147,40 +216,3 @@ class Supervisor:
             log.warning(
                 "the %s worker did not end within %.1f s and is left behind; what it has not finished waits on the disk", name, seconds
             )
-
-    @contextlib.contextmanager
-    def _open_take(self) -> Iterator[Take]:
-        yield Take(self._children, self._store, self._identity.facts, self._clock, self._workers["read"].ring)
-
-    @contextlib.contextmanager
-    def _open_read(self) -> Iterator[Read]:
-        reading = self._settings.reading
-        providers = open_providers(self._settings)
-        budget, memory = Budget(reading, self._store.ledger), Memory(self._store.seen)
-        stop, calls = self._stops["read"], reading.calls_per_vehicle
-        opened = Chain(
-            providers, self._store.ledger, budget, self._clock.now, facts=self._store, memory=memory, calls=calls, sleep=stop.wait
-        )
-        with opened as chain:
-            self._board.circuits = chain.circuits
-            yield Read(self._store, chain, reading, self._identity.facts, self._clock, self._board)
-
-    @contextlib.contextmanager
-    def _open_send(self) -> Iterator[Send]:
-        mqtt, now = self._settings.mqtt, self._clock.now
-        with Link(mqtt, self._identity.client_id, self._reporter.will()) as link:
-            publisher = Publisher(link, self._store.outbox, self._identity.topics, mqtt, self._reporter.everything, now(), self._tally)
-            self._board.mqtt, self._board.wake_send = publisher.health, link.wake
-            log.info("connected to the broker at %s", link.where)
-            yield Send(publisher, self._reporter, self._store, self._clock)
-            if self._stops["send"].is_set():
-                publisher.publish_state(self._reporter.changes())
-                publisher.farewell(self._reporter.status("offline"), now, SEND_S - 0.5)
-
-
-def last_exit(store: Store) -> state.LastExit:
-    """How the run before this one ended: without a clean mark and within the same boot it crashed, else the power was cut."""
-    before = store.get("exit")
-    if before is None or before["state"] != _RUNNING:
-        return "clean"
-    return "crash" if before["boot_id"] == boot_id() else "power"

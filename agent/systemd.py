@@ -1,7 +1,8 @@
-"""The few words a service says to systemd (sd_notify(3)): ready, alive, stopping, and one line for `systemctl status`."""
+"""The few words a service says to systemd (sd_notify(3)): ready, alive, reloading, stopping, and a line for `systemctl status`."""
 
 import os
 import socket
+import time
 
 
 def notify(*lines: str) -> bool:
@@ -19,6 +20,16 @@ def notify(*lines: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def reloading(*lines: str) -> bool:
+    """A reload begins; it is over with the next `READY=1`. systemd tells by the time which one of two is meant (sd_notify(3))."""
+    return notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}", *lines)
+
+
+def failing(why: str, number: int) -> bool:
+    """The service is about to leave because of an error: `why` and the errno stand in `systemctl status` until the next start."""
+    return notify(f"STATUS={why}", f"ERRNO={number}")
 
 
 def watchdog_s() -> float | None:

@@ -13,6 +13,7 @@ from agent.errors import AgentError, NeedsOperator, RetryLater
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S, OPERATOR_WAIT_S = 1.0, 30.0, 30.0
+LOOK_S = 0.5  # for other settings, while waiting to try again
 
 
 class Stage(Protocol):
@@ -45,6 +46,7 @@ class Worker:
         self._due = float("inf")
         self._failures = 0
         self._rung = threading.Event()
+        self._again = False
         # A daemon: a step that never returns must not keep the process from leaving.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -54,6 +56,11 @@ class Worker:
 
     def ring(self) -> None:
         """There is work: ends a rest early. May be called from any thread, but from no signal handler."""
+        self._rung.set()
+
+    def reopen(self) -> None:
+        """Have the stage closed when the step it is in is done, and opened anew; also ends the wait after a failure."""
+        self._again = True
         self._rung.set()
 
     def alive(self) -> bool:
@@ -71,13 +78,14 @@ class Worker:
         while not self._stop.is_set():
             try:
                 self._promise(self._budget_s)
+                self._again = False
                 with self._open_stage() as stage:
                     self._repeat(stage)
             except AgentError as trouble:
                 self._recover(trouble)
 
     def _repeat(self, stage: Stage) -> None:
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._again:
             self._promise(self._budget_s)
             busy = stage.step()
             self.turns += 1
@@ -99,7 +107,9 @@ class Worker:
         seconds = pause(trouble, self._failures, random.random())  # noqa: S311  # spreads reconnects, guards nothing
         log.log(level, "%s: %s; next try in %.0f s", self.name, trouble, seconds)
         self._promise(seconds + self._budget_s)
-        self._stop.wait(seconds)
+        until = time.monotonic() + seconds
+        while not self._again and (left := until - time.monotonic()) > 0 and not self._stop.wait(min(left, LOOK_S)):
+            pass
 
     def _promise(self, seconds: float) -> None:
         self._due = time.monotonic() + seconds
