@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +16,8 @@ from agent.camera.pi_layout import Layout, layout_of
 from agent.clock import Clock
 from agent.domain import Pixels
 from agent.errors import NeedsOperator
+from tests.camera_contract import CHECKS, World, pictures
+from tests.picamera_fake import Wall, put
 
 WIDTH, HEIGHT = 64, 32
 
@@ -80,6 +84,12 @@ def test_only_controls_that_the_camera_has_are_set() -> None:
     values, lacking = granted([Wish("AwbMode", 0), Wish("AfMode", 2, ("focus",)), Wish("HdrMode", 2)], {"AwbMode": (0, 7, 0)})
     assert values == {"AwbMode": 0}
     assert lacking == ["focus"]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_small_picamera2_keeps_the_contract(check: Callable[[World], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    put(monkeypatch, Wall(tmp_path, pictures()))
+    check(World(tmp_path))
 
 
 def test_without_picamera2_the_operator_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-/* The Pi's heap of contiguous memory, /dev/dma_heap/linux,cma, for machines whose kernel has none.
+/* The Pi's heap of contiguous memory, /dev/dma_heap/linux,cma, for machines whose kernel has none; and a C++ heap of zeroes.
  *
  * Loaded into a process by LD_PRELOAD. A buffer is anonymous memory with a file descriptor: it can be mapped and handed on as
  * one of the Pi's can. While the file $VCAM_DIR/full exists the heap is empty, and an allocation fails as it fails on a Pi.
@@ -97,4 +97,16 @@ int ioctl(int fd, unsigned long request, ...)
 	if (answer < 0 && errno == ENOTTY && ((request & 0xffff) == SYNC || (request & 0xffff) == SET_NAME))
 		return 0;
 	return answer;
+}
+
+/* C++'s operator new, with memory of zeroes. The virtual camera of libcamera 0.4 never says how a frame went: its buffers keep what
+ * the heap held before, and where that once meant "cancelled" the frame is lost without a word.
+ */
+void *_Znwm(size_t size)
+{
+	void *memory = calloc(1, size ? size : 1);
+
+	if (!memory)
+		abort();
+	return memory;
 }

@@ -3,12 +3,13 @@
 * picamera2 asks every camera for its raw formats, which the virtual one refuses: it answers with its ordinary ones, as USB cameras do.
 * picamera2 hands over each buffer as one plane, the virtual camera expects light and colour apart: both are shown in the same memory.
 * The virtual camera fills a buffer at once, also before anybody listens. Here a sensor takes one every `fps`th part of a second.
-* libcamera 0.4 leaves the status of its buffers as the heap had it: each one that comes back counts as filled.
+* A camera is one process's at a time; the kernel sees to that for real ones, a lock on a file here.
 
 Files in the folder $VCAM_DIR, looked at for every frame: `fps` holds a number (30 without it); while `freeze` exists no frame comes, and
 nobody is told; with `single` the camera has one stream alone, as a USB camera has.
 """
 
+import fcntl
 import importlib.abc
 import importlib.machinery
 import os
@@ -19,10 +20,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 KNOBS = Path(os.environ.get("VCAM_DIR", "/nonexistent"))
 SENSORS: dict[str, "Sensor"] = {}
+LOCKS: dict[str, IO[str]] = {}
 
 
 class Sensor:
@@ -39,7 +41,7 @@ class Sensor:
         self._thread.join()
 
     def _run(self) -> None:
-        due = time.monotonic()
+        due = time.monotonic() + 1 / rate()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
             due = max(due + 1 / rate(), time.monotonic())
             if not (KNOBS / "freeze").exists() and not self.waiting.empty():
@@ -57,6 +59,7 @@ def complete(libcamera: Any) -> None:
     """Make the virtual camera of the bindings behave as picamera2 expects of one."""
     role, camera = libcamera.StreamRole, libcamera.Camera
     generate, start, stop, queue_request = camera.generate_configuration, camera.start, camera.stop, camera.queue_request
+    take, give_back = camera.acquire, camera.release
 
     def generate_configuration(self: Any, roles: Sequence[Any]) -> Any:
         shown = [role.Viewfinder if each == role.Raw else each for each in roles]
@@ -71,10 +74,24 @@ def complete(libcamera: Any) -> None:
             SENSORS.pop(self.id).stop()
         stop(self)
 
+    def acquire(self: Any) -> None:
+        lock = (KNOBS / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take(self)
+        except OSError:
+            lock.close()
+            raise RuntimeError("Device or resource busy") from None
+        LOCKS[self.id] = lock
+
+    def release(self: Any) -> None:
+        give_back(self)
+        LOCKS.pop(self.id).close()
+
+    camera.acquire, camera.release = acquire, release
     camera.generate_configuration, camera.start, camera.stop = generate_configuration, begin, end
     camera.queue_request = lambda self, request: SENSORS[self.id].waiting.put(request)
     libcamera.FrameBuffer = two_planes(libcamera.FrameBuffer)
-    libcamera.FrameMetadata.status = property(lambda _: libcamera.FrameMetadata.Status.Success)
 
 
 def two_planes(kind: Any) -> Any:
