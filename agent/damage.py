@@ -19,12 +19,15 @@ FILE = "agent.db"
 _MARKER = "installed"  # stands beside a store that was complete once: without it an absent file is a first start
 _SUSPECT = "suspect"  # stands beside a store in which a running agent met damage
 
-Reason = Literal["missing", "emptied", "damaged"]
+Reason = Literal["missing", "emptied", "damaged", "newer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A store found damaged or gone at the start; `kept` names the file put aside, `last_sequence` is 0 where it could not be read."""
+    """A store found damaged, gone or of a newer release at the start; `kept` names the file put aside.
+
+    `last_sequence` is 0 where it could not be read.
+    """
 
     reason: Reason
     detail: str
@@ -81,11 +84,11 @@ def _look(file: Path, *, thorough: bool) -> _Found:
     """Asks SQLite, read-only; `quick_check` does not compare the indexes with their tables, the thorough check does."""
     check = "PRAGMA integrity_check(1)" if thorough else "PRAGMA quick_check(1)"
     sequence = version = 0
-    with ours(file), closing(_read_only(file)) as db:
+    with ours(file), closing(read_only(file)) as db:
         try:
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
             refuse_newer(file, version)
-            sequence = _last_sequence(db)
+            sequence = last_sequence(db)
             answer = str(db.execute(check).fetchone()[0])
         except sqlite3.DatabaseError as exc:
             if not is_damage(exc):
@@ -94,11 +97,11 @@ def _look(file: Path, *, thorough: bool) -> _Found:
     return _Found(None if answer == "ok" else answer, sequence, is_empty=version == 0)
 
 
-def _read_only(file: Path) -> sqlite3.Connection:
+def read_only(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
 
 
-def _last_sequence(db: sqlite3.Connection) -> int:
+def last_sequence(db: sqlite3.Connection) -> int:
     """The new store counts on from here, so that no number means two events; 0 where there is nothing to read."""
     with suppress(sqlite3.OperationalError):
         row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
@@ -107,7 +110,7 @@ def _last_sequence(db: sqlite3.Connection) -> int:
 
 
 def _lose(file: Path, reason: Reason, detail: str, now_ms: int, last_sequence: int = 0) -> Loss:
-    kept = _put_aside(file, now_ms)
+    kept = put_aside(file, now_ms)
     (file.parent / _SUSPECT).unlink(missing_ok=True)
     log.error(
         "%s: %s (%s); a new store is begun, %s",
@@ -119,7 +122,7 @@ def _lose(file: Path, reason: Reason, detail: str, now_ms: int, last_sequence: i
     return Loss(reason, detail, kept, now_ms, last_sequence)
 
 
-def _put_aside(file: Path, now_ms: int) -> str | None:
+def put_aside(file: Path, now_ms: int) -> str | None:
     """Renames the file with its log and index; the file last, so that a new one never meets the log of the old."""
     while (kept := file.with_name(f"{file.name}.damaged-{now_ms}")).exists():
         now_ms += 1

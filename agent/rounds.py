@@ -2,12 +2,10 @@
 
 import multiprocessing
 import shutil
-import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,11 +15,12 @@ from agent.clock import Clock
 from agent.doctor import Finding
 from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.events import Message
+from agent.handover import copied
 from agent.identity import Identity, identify
 from agent.mqtt import Link
 from agent.ocr.cloud import sample
 from agent.ocr.embedded import Embedded
-from agent.sqlite import MB, ours
+from agent.sqlite import MB
 from agent.store import Store
 
 SAMPLE = "1M8GDM9AXKP042788"  # what stands in the small picture every reader is tried with
@@ -80,13 +79,6 @@ def _store(settings: config.Settings) -> Iterator[Finding]:
             if store.losses:
                 raise RetryLater(f"store: {file} is damaged ({store.losses[0].detail}); the next start keeps it beside a new one")
     yield Finding(True, f"store: {file} is sound and of use to this release: {waiting}")
-
-
-def copied(file: Path, place: Path) -> None:
-    """A consistent copy of a store that may be in use."""
-    uri = f"{file.absolute().as_uri()}?mode=ro"
-    with ours(file), closing(sqlite3.connect(uri, uri=True)) as source, closing(sqlite3.connect(place)) as copy:
-        source.backup(copy)
 
 
 def _reader(name: str, settings: config.Settings) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from agent import config, damage
+from agent import config, damage, handover
 from agent.ballast import clear_the_way
 from agent.damage import Loss, usable
 from agent.errors import Rejected
@@ -60,10 +60,12 @@ class Store:
         """
         with usable(state_dir):
             clear_the_way(state_dir, settings)
-            loss = damage.make_sure(state_dir, now_ms)
+            back = handover.take_back(state_dir, now_ms)
+            loss = damage.make_sure(state_dir, now_ms) or back
         with ExitStack() as undo:
             db = Connection(state_dir / damage.FILE, settings.max_mb)
             undo.callback(db.close)
+            handover.keep_copy(db)
             # In one transaction: a new store that says nothing of the one before it must not exist.
             with db.transaction():
                 migrate(db)
@@ -77,7 +79,10 @@ class Store:
         for loss in self.losses:
             audit = Audit("lost", "store", loss.kept or "", loss.last_sequence or None, f"{loss.reason}: {loss.detail}")
             self._audits[f"lost/{loss.at_ms}"] = asdict(audit)
-            self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)", (loss.last_sequence,))
+            # A store that was taken back has a number of its own, which may be lower: no number may mean two events.
+            known = self._db.number("SELECT max(seq) FROM sqlite_sequence WHERE name = 'outbox'")
+            self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'")
+            self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)", (max(known, loss.last_sequence),))
 
     def _settle_in(self, now_ms: int) -> None:
         self._db.write_back()  # the marker must never stand beside an empty file
@@ -113,6 +118,7 @@ class Store:
     def trim(self, now_ms: int) -> Trimmed:
         """Applies the caps; costs little when nothing is to do, and comes back soon when much is: then call it again."""
         with usable(self._dir):
+            handover.forget_copies(self._dir, now_ms)
             return self._retention.trim(now_ms)
 
     def _make_room(self, need: int, now_ms: int) -> None:

@@ -44,6 +44,7 @@ FLOORS = [
         "agent.table",
         "agent.schema",
         "agent.damage",
+        "agent.handover",
         "agent.ballast",
         "agent.retention",
         "agent.queues",
