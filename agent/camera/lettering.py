@@ -28,7 +28,10 @@ def _print(words: str, capital: float, gap: float) -> Pixels:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError:
         raise NeedsOperator("the rendered scene draws with Pillow, which is missing: pip install 'vin-capture-agent[demo]'") from None
-    font = ImageFont.load_default(capital / 0.70)  # its capitals are 0.70 of the size
+    try:
+        font = ImageFont.load_default(capital / 0.70)  # its capitals are 0.70 of the size
+    except TypeError:  # bookworm's own: its letters come in one size
+        raise NeedsOperator("the rendered scene draws with Pillow 10.1 or newer: pip install 'vin-capture-agent[demo]'") from None
     steps = [font.getlength(letter) + gap * capital for letter in words]
     canvas = Image.new("L", (round(sum(steps) + capital), round(2 * capital + 4)))
     pen = ImageDraw.Draw(canvas)
