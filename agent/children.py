@@ -41,9 +41,6 @@ class View:
     patience_s: float = 10.0  # how long it may be silent
     alarms: tuple[Alarm, ...] = ()
 
-    def age_s(self, now: float) -> float | None:
-        return None if self.last_frame_at is None else max(0.0, now - self.last_frame_at)
-
     def at(self, now: float) -> "View":
         """The same at a later moment: online is a camera whose last good frame is young."""
         stale = self.last_good_at is None or now - self.last_good_at > STALE * self.patience_s

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import config_accounts, config_picamera
+from agent.config_alarm import Alarm
 from agent.config_camera import NAME, NAME_WORDS, Camera
 from agent.config_http import Http
 from agent.config_network import Stream, V4l2, unclear
+from agent.config_power import Power
 from agent.config_providers import (
     Aliyun,
     Baidu,
@@ -28,9 +30,9 @@ from agent.errors import BadConfig
 from agent.settings import Builder, Secret, masked, number, one_of, parse, pattern, text
 
 __all__ = [
-    "Agent", "Aliyun", "Baidu", "Camera", "Health", "Http", "Huawei", "HuaweiVehicleLicence", "Mqtt", "Providers", "Reading", "Secret",
-    "Settings", "Store", "Stream", "Tencent", "TencentLegacyLicence", "TencentLegacyVin", "TencentVehicleLicence", "V4l2", "Vision",
-    "as_dict", "load",
+    "Agent", "Alarm", "Aliyun", "Baidu", "Camera", "Health", "Http", "Huawei", "HuaweiVehicleLicence", "Mqtt", "Power", "Providers",
+    "Reading", "Secret", "Settings", "Store", "Stream", "Tencent", "TencentLegacyLicence", "TencentLegacyVin", "TencentVehicleLicence",
+    "V4l2", "Vision", "as_dict", "load",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -115,10 +117,12 @@ class Settings:
     agent: Agent = field(default_factory=Agent)
     camera: tuple[Camera, ...] = ()
     vision: Vision = field(default_factory=Vision)
+    alarm: Alarm = field(default_factory=Alarm)
     reading: Reading = field(default_factory=Reading)
     store: Store = field(default_factory=Store)
     mqtt: Mqtt = field(default_factory=Mqtt)
     health: Health = field(default_factory=Health)
+    power: Power = field(default_factory=Power)
     http: Http = field(default_factory=Http)
     provider: Providers = field(default_factory=Providers)
 
@@ -203,14 +207,18 @@ def _laid(section: T, path: tuple[str, ...], value: str) -> T:
 
 
 def _credential(name: str, environ: Mapping[str, str]) -> str:
-    """One secret that systemd laid into $CREDENTIALS_DIRECTORY, without its final line break, or nothing."""
-    file = Path(environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / name
-    try:
-        return file.read_text("utf-8").rstrip("\n")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as exc:
-        raise BadConfig(f"{file}: the credential cannot be read as UTF-8 text: {exc}") from exc
+    """One secret that systemd laid into $CREDENTIALS_DIRECTORY, without its final line break, or nothing.
+
+    A drop-in names it as it is, the unit takes a whole folder: systemd then puts the folder's own name before it.
+    """
+    for file in (Path(environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / each for each in (name, f"vin-agent_{name}")):
+        try:
+            return file.read_text("utf-8").rstrip("\n")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as exc:
+            raise BadConfig(f"{file}: the credential cannot be read as UTF-8 text: {exc}") from exc
+    return ""
 
 
 def as_dict(settings: Any) -> dict[str, Any]:

@@ -20,6 +20,8 @@ Reason = Literal[
     "no_plate", "too_small", "blurred", "glare", "dark", "occluded",
     "provider_down", "budget", "check_digit", "disagreement",
 ]  # fmt: skip
+AlarmName = Literal["black", "white", "dark", "frozen", "covered", "blurred", "moved"]
+ALARMS: tuple[AlarmName, ...] = ("black", "white", "dark", "frozen", "covered", "blurred", "moved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,15 @@ class Frame:
         if isinstance(self.picture, Unmade):
             return self.picture.width, self.picture.height
         return self.picture.shape[1], self.picture.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that may be wrong with a camera's picture; `since_ms` is when it last began, or ended, None before the first time."""
+
+    name: AlarmName
+    on: bool
+    since_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

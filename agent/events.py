@@ -21,7 +21,8 @@ SCHEMAS = {
     name: f"https://vin-agent.example/schema/{file}-{VERSION}.json"
     for name, file in (
         ("vin", "vin-read"), ("unread", "vin-unread"), ("last", "last"),
-        ("status", "status"), ("info", "info"), ("health", "health"), ("camera", "camera-status"), ("audit", "audit"),
+        ("status", "status"), ("info", "info"), ("health", "health"), ("camera", "camera-status"), ("alarm", "camera-alarm"),
+        ("audit", "audit"),
     )
 }  # fmt: skip
 
@@ -62,6 +63,9 @@ class Topics:
 
     def camera_status(self, camera: str) -> str:
         return f"{self.root}/camera/{_level('camera', camera)}/status"
+
+    def camera_alarm(self, camera: str) -> str:
+        return f"{self.root}/camera/{_level('camera', camera)}/alarm"
 
     def event(self, event: Event) -> str:
         """The whole topic of an event, whose own is relative to the agent's."""

@@ -4,7 +4,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -16,10 +16,11 @@ from agent.events import Message, delivered, event_message, last, queued_ms
 from agent.identity import Identity
 from agent.ocr.budget import periods
 from agent.ocr.circuit import Circuit
+from agent.power import Disk, Power
 from agent.store import Store
 
 _CAMERA: dict[str, state.CameraState] = {"ended": "disabled"}
-_STATUS_OF = "camera/"
+_STATUS_OF, _ALARMS_OF = "camera/", "alarm/"
 _LATE_S = 600.0  # events or captures that wait so long are worth a word
 
 
@@ -36,6 +37,10 @@ class Board:
     unread: Counter[Reason] = field(default_factory=Counter)
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     mqtt: Callable[[], state.MqttHealth] | None = None
+    power: Power = field(default_factory=Power)
+    disk: Disk = field(default_factory=Disk)
+    heat: state.Heat = "normal"
+    rate: float = 1.0  # share of the cameras' frames that are looked at
     wake_send: Callable[[], None] = lambda: None
 
     def read(self, decision: Decision) -> None:
@@ -88,19 +93,26 @@ class Reporter:
         cameras += self._cameras(now)
         due = now.seconds - self._health_at >= self._settings.health.every_s
         reasons = self._reasons(now)
-        if not self._is_news("", reasons) and not due:
-            return cameras
-        self._health_at = now.seconds
-        return [*cameras, state.retained(self._identity.topics.health, state.health(self._health(now, reasons), now))]
+        if self._is_news("", reasons) or due:
+            self._health_at = now.seconds
+            cameras.append(state.retained(self._identity.topics.health, state.health(self._health(now, reasons), now)))
+        return cameras + self._alarms(now)
 
     def _cameras(self, now: Stamp) -> list[Message]:
         """What is new of each camera; one that was taken out of the configuration leaves nothing on the broker."""
         views, topics = self._children.views(), self._identity.topics
-        gone = {key for key in self._told if key.startswith(_STATUS_OF)} - {_STATUS_OF + view.name for view in views}
-        for key in gone:
-            del self._told[key]
-        left = [Message(topics.camera_status(key.removeprefix(_STATUS_OF)), b"", retain=True) for key in sorted(gone)]
+        gone = {key.removeprefix(_STATUS_OF) for key in self._told if key.startswith(_STATUS_OF)} - {view.name for view in views}
+        for name in gone:
+            del self._told[_STATUS_OF + name], self._told[_ALARMS_OF + name]
+        topics_left = [topic(name) for name in sorted(gone) for topic in (topics.camera_status, topics.camera_alarm)]
+        left = [Message(topic, b"", retain=True) for topic in topics_left]
         return left + [self._camera(view, now) for view in views if self._is_news(_STATUS_OF + view.name, (view.state, view.reason))]
+
+    def _alarms(self, now: Stamp) -> list[Message]:
+        """What is wrong with the pictures, of each camera of which that has changed."""
+        topic = self._identity.topics.camera_alarm
+        news = [view for view in self._children.views() if self._is_news(_ALARMS_OF + view.name, view.alarms)]
+        return [state.retained(topic(view.name), state.camera_alarm(view.alarms, now)) for view in news]
 
     def _is_news(self, name: str, what: tuple[object, ...]) -> bool:
         if self._told.get(name) == what:
@@ -135,7 +147,8 @@ class Reporter:
         return event_message(topic, last(delivered(event.payload, sequence, replay=True, attempt=1, queued_ms=waited_ms)), retain=True)
 
     def _camera(self, view: View, now: Stamp) -> Message:
-        payload = state.camera_status(_state(view), now, reason=view.reason[:200] or None, frame_age_ms=_age_ms(view, now))
+        ages = {"frame_age_ms": _age_ms(view.last_frame_at, now), "good_frame_age_ms": _age_ms(view.last_good_at, now)}
+        payload = state.camera_status(_state(view), now, reason=view.reason[:200] or None, **ages)
         return state.retained(self._identity.topics.camera_status(view.name), payload)
 
     def _reasons(self, now: Stamp) -> tuple[str, ...]:
@@ -146,6 +159,10 @@ class Reporter:
             ("no_camera", not views),
             ("camera_offline", any(view.state == "offline" for view in views)),
             ("camera_degraded", any(view.state == "degraded" for view in views)),
+            ("camera_alarm", any(alarm.on for view in views for alarm in view.alarms)),
+            ("under_voltage", bool(self._board.power.under_voltage)),
+            ("throttled", bool(self._board.power.throttled)),
+            ("hot", self._board.heat != "normal"),
             ("provider_off", any(circuit.off_until > now.seconds for circuit in self._board.circuits.values())),
             ("reading_late", (_waited_s(self._store.spool.oldest_ms(), now) or 0.0) > _LATE_S),
             ("sending_late", (_waited_s(self._store.outbox.oldest_ms(), now) or 0.0) > _LATE_S),
@@ -178,7 +195,8 @@ class Reporter:
             mqtt=board.mqtt() if board.mqtt else None,
             providers=self._providers(now),
             clock=state.ClockHealth(trust=now.trust),
-            disk=state.DiskHealth(free_bytes=size.free_bytes),
+            power=_power(board),
+            disk=state.DiskHealth(free_bytes=size.free_bytes, **asdict(board.disk)),
             process=_process(),
             reads=state.ReadsHealth(
                 accepted=board.outcomes["accepted"], needs_review=board.outcomes["needs_review"], unread=dict(board.unread)
@@ -201,9 +219,14 @@ def _state(view: View) -> state.CameraState:
     return _CAMERA.get(view.state, cast("state.CameraState", view.state))
 
 
-def _age_ms(view: View, now: Stamp) -> int | None:
-    age = view.age_s(now.seconds)
-    return None if age is None else round(age * 1000)
+def _age_ms(since: float | None, now: Stamp) -> int | None:
+    return None if since is None else max(0, round((now.seconds - since) * 1000))
+
+
+def _power(board: Board) -> state.PowerHealth | None:
+    """None where the machine tells nothing of its supply and heat."""
+    known = {name: value for name, value in asdict(board.power).items() if value is not None}
+    return state.PowerHealth(**known, frame_rate=board.rate) if known else None
 
 
 def _camera_health(view: View, now: Stamp) -> state.CameraHealth:
@@ -211,7 +234,9 @@ def _camera_health(view: View, now: Stamp) -> state.CameraHealth:
         name=view.name,
         state=_state(view),
         fps=view.fps,
-        frame_age_ms=_age_ms(view, now),
+        frame_age_ms=_age_ms(view.last_frame_at, now),
+        good_frame_age_ms=_age_ms(view.last_good_at, now),
+        alarms=tuple(alarm.name for alarm in view.alarms if alarm.on) or None,
         restarts=view.restarts,
         sharpness=view.sharpness,
     )

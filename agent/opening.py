@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from agent import config
 from agent.children import Children
 from agent.clock import Clock
+from agent.cooling import Cooling
 from agent.domain import Bounds
 from agent.health import Board, Reporter
 from agent.identity import Identity
@@ -17,6 +18,7 @@ from agent.ocr import open_providers
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
 from agent.ocr.memory import Memory
+from agent.power import DiskWatch
 from agent.publish import Publisher, Tally
 from agent.stages import Read, Send, Take
 from agent.store import Store
@@ -59,6 +61,10 @@ class Opening:
         stage = Take(self.children, self.store, self.identity.facts, self.clock, self.ring_reading)
         self.speakers["take"] = stage
         yield stage
+
+    @contextlib.contextmanager
+    def power(self) -> Iterator[Cooling]:
+        yield Cooling(self.settings.power, self.children, self.board, self.clock, DiskWatch(self.settings.agent.state_dir))
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Read]:

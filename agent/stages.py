@@ -21,7 +21,7 @@ from agent.ocr.chain import Chain
 from agent.publish import Publisher
 from agent.store import Spooled, Store
 from agent.vin import judge
-from agent.wire import Ack, Captured, FromChild
+from agent.wire import Ack, Captured, FromChild, FromParent
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,9 @@ class Take:
         if not pipes:
             time.sleep(0.2)  # nothing to wait on: every camera is between two processes
             return False
+        for pipe, child in pipes.items():
+            if rate := child.rate():
+                _say(pipe, rate)
         ready = wait(pipes, timeout=0.5)
         for pipe, child in pipes.items():
             if pipe in ready:
@@ -67,7 +70,7 @@ class Take:
             for audit in self.store.take_audits():
                 self.store.outbox.put(events.audit(str(ULID()), asdict(audit), facts=self.facts, now=now), now.utc_ms)
 
-    def _listen(self, pipe: "Connection[Ack, FromChild]", child: Child) -> None:
+    def _listen(self, pipe: "Connection[FromParent, FromChild]", child: Child) -> None:
         try:
             word = child.heard(pipe.recv(), time.monotonic())
         except (EOFError, ConnectionResetError):
@@ -76,7 +79,7 @@ class Take:
         if word is not None:
             self._take(word, pipe)
 
-    def _take(self, word: Captured, pipe: "Connection[Ack, FromChild]") -> None:
+    def _take(self, word: Captured, pipe: "Connection[FromParent, FromChild]") -> None:
         capture = word.capture
         try:
             new = self.store.spool.put(capture, self.clock.now().utc_ms)
@@ -89,9 +92,13 @@ class Take:
             log.info(
                 "%s: vehicle seen at gate %s, %d pictures, read_id %s", capture.camera, capture.gate, len(capture.images), capture.read_id
             )
-        # The child may be gone by now; its capture is safe, which is what counts.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            pipe.send(Ack(capture.read_id))
+        _say(pipe, Ack(capture.read_id))
+
+
+def _say(pipe: "Connection[FromParent, FromChild]", word: FromParent) -> None:
+    """To a child that may be gone by now: then its capture is safe all the same, and the next process is told anew."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        pipe.send(word)
 
 
 @dataclass(slots=True)

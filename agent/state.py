@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
-from agent.domain import Reason, Stamp, Trust, rfc3339
+from agent.domain import ALARMS, Alarm, Reason, Stamp, Trust, rfc3339
 from agent.events import SCHEMAS, Facts, Message, Payload, encode
 
 Running = Literal["online", "stopping", "offline"]
 LastExit = Literal["clean", "crash", "watchdog", "power", "reboot"]
 CameraState = Literal["online", "starting", "degraded", "offline", "disabled"]
 Condition = Literal["ok", "degraded", "failed"]
+Heat = Literal["normal", "hot", "too hot"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,10 @@ class CameraHealth:
     state: CameraState
     fps: float | None = None
     frame_age_ms: int | None = None
+    good_frame_age_ms: int | None = None
     restarts: int | None = None
     sharpness: float | None = None
+    alarms: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +78,22 @@ class ClockHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerHealth:
-    under_voltage: bool
-    under_voltage_since_boot: bool
-    throttled: bool
+    """What the machine tells; `frame_rate` is the share of the cameras' frames that are looked at, less than 1 while it is hot."""
+
+    under_voltage: bool | None = None
+    under_voltage_since_boot: bool | None = None
+    throttled: bool | None = None
+    throttled_since_boot: bool | None = None
     temperature_c: float | None = None
+    frame_rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskHealth:
     free_bytes: int
+    written_today_bytes: int | None = None
+    life_used_percent: int | None = None
+    spare: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +165,23 @@ def info(facts: Facts, cameras: Sequence[CameraInfo], providers: Sequence[str], 
     }
 
 
-def camera_status(state: CameraState, now: Stamp, *, reason: str | None = None, frame_age_ms: int | None = None) -> Payload:
-    """How one camera is; `frame_age_ms` counts from its newest frame and is left out before the first."""
+def camera_status(
+    state: CameraState, now: Stamp, *, reason: str | None = None, frame_age_ms: int | None = None, good_frame_age_ms: int | None = None
+) -> Payload:
+    """How one camera is; the ages count from its newest frame, and from the newest a plate could be read in, if there was one."""
     known = {"state": state, "time": rfc3339(now.utc_ms), "reason": reason, "frame_age_ms": frame_age_ms}
+    known["good_frame_age_ms"] = good_frame_age_ms
     return {key: value for key, value in known.items() if value is not None}
+
+
+def camera_alarm(alarms: Sequence[Alarm], now: Stamp) -> Payload:
+    """What is wrong with a camera's picture: every alarm there is, on or off, and since when where it ever changed."""
+    known = {name: Alarm(name, on=False) for name in ALARMS} | {alarm.name: alarm for alarm in alarms}
+    return {"time": rfc3339(now.utc_ms), "alarms": {name: _alarm(alarm) for name, alarm in known.items()}}
+
+
+def _alarm(alarm: Alarm) -> Payload:
+    return {"on": alarm.on} if alarm.since_ms is None else {"on": alarm.on, "since": rfc3339(alarm.since_ms)}
 
 
 def health(facts: Health, now: Stamp) -> Payload:

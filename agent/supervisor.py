@@ -31,7 +31,7 @@ TICK_S, LOOK_S = 0.1, 1.0
 # What a stop may take, step by step; together well below the ten seconds a service manager is promised.
 CHILDREN_S, READ_S, DRAIN_S, SEND_S = 4.0, 1.5, 1.5, FAREWELL_S + 0.5
 # The sections a worker is opened from: it begins anew when one of them has changed.
-OPENED_FROM = {"read": ("reading", "provider", "http"), "send": ("mqtt",)}
+OPENED_FROM = {"read": ("reading", "provider", "http"), "send": ("mqtt",), "power": ("power",)}
 
 Load = Callable[[], config.Settings]
 
@@ -52,7 +52,7 @@ def run(settings: config.Settings, load: Load) -> int:
 
 
 class Supervisor:
-    """Three workers, the cameras' processes, and the main thread that watches over both."""
+    """Four workers, the cameras' processes, and the main thread that watches over both."""
 
     def __init__(self, settings: config.Settings, identity: Identity, bounds: Bounds, store: Store, clock: Clock, load: Load) -> None:
         self._settings, self._store, self._clock, self._load = settings, store, clock, load
@@ -60,7 +60,7 @@ class Supervisor:
         self._children = Children(jobs(settings, bounds))
         self._board = Board(clock.now(), str(ULID()), ending.last_exit(store, settings.agent.state_dir))
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
-        self._stops = {name: threading.Event() for name in ("take", "read", "send")}
+        self._stops = {name: threading.Event() for name in ("take", "read", "send", "power")}
         self._opening = Opening(
             settings, identity, store, clock, self._children, self._board, self._reporter,
             Tally(last=self._reporter.known_lasts()), self._stops["read"],
@@ -69,6 +69,8 @@ class Supervisor:
             "take": Worker("take", self._opening.take, self._stops["take"]),
             "read": Worker("read", self._opening.read, self._stops["read"], budget_s=180.0),
             "send": Worker("send", self._opening.send, self._stops["send"]),
+            # Never late: a firmware that does not answer is no reason to start everything anew, and again.
+            "power": Worker("power", self._opening.power, self._stops["power"], budget_s=float("inf")),
         }
         self._opening.ring_reading = self._workers["read"].ring
         self._ladder = reboot.Ladder(ending.last_reboot(store), partial(ending.rebooting, store))
@@ -194,6 +196,7 @@ class Supervisor:
         """In the order of the data flow, so that what was seen is written down, and what can be sent is sent."""
         systemd.notify("STOPPING=1", "STATUS=stopping")
         self._board.phase = "stopping"
+        self._stops["power"].set()
         self._children.stop()
         if not self._wait(self._children.gone, CHILDREN_S):
             self._children.kill()

@@ -17,9 +17,10 @@ from agent.clock import Clock
 from agent.domain import Bounds, Capture, EncodedImage, Frame
 from agent.errors import AgentError, NeedsOperator, Rejected
 from agent.vision import encode, plate
+from agent.vision.alarm import Alarms
 from agent.vision.best import FinishedPass, Passes
-from agent.vision.gate import Gate
-from agent.wire import Ack, Captured, Ended, FromChild, Job, Progress
+from agent.vision.gate import Gate, View
+from agent.wire import Captured, Ended, FromChild, FromParent, Job, Progress, Rate
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ SAY_AGAIN_S, PROGRESS_S, LAST_ACKS_S, NAP_S = 10.0, 1.0, 3.0, 0.5
 MOST_UNACKNOWLEDGED = 32
 
 
-def main(job: Job, pipe: "Connection[FromChild, Ack]") -> None:
+def main(job: Job, pipe: "Connection[FromChild, FromParent]") -> None:
     """The child's whole life: one opening of the camera. Reopening is the parent's business, in a fresh process."""
     notes: list[int] = []
     # The terminal's Ctrl-C reaches the whole group, but only the parent decides when to stop.
@@ -57,7 +58,8 @@ def _live(job: Job, outgoing: "Outgoing", notes: list[int]) -> None:
 class Outgoing:
     """The child's end of the pipe: keeps each capture until the parent says that it lies on the disk."""
 
-    pipe: "Connection[FromChild, Ack]"
+    pipe: "Connection[FromChild, FromParent]"
+    fps: float | None = None  # what the parent has asked for last
     waiting: dict[str, tuple[Capture, float]] = field(default_factory=dict)
 
     def say(self, word: FromChild) -> None:
@@ -70,13 +72,19 @@ class Outgoing:
     def settle(self, wait_s: float = 0.0) -> None:
         """Take in acknowledgements; repeat what has waited too long. Raises `EOFError` once the parent is gone."""
         while self.pipe.poll(wait_s):
-            self.waiting.pop(self.pipe.recv().read_id, None)
+            self._hear(self.pipe.recv())
             wait_s = 0.0
         now = time.monotonic()
         for read_id, (capture, said_at) in self.waiting.items():
             if now - said_at >= SAY_AGAIN_S:
                 self.waiting[read_id] = (capture, now)
                 self.say(Captured(capture))
+
+    def _hear(self, word: FromParent) -> None:
+        if isinstance(word, Rate):
+            self.fps = word.fps
+        else:
+            self.waiting.pop(word.read_id, None)
 
     def full(self) -> bool:
         return len(self.waiting) >= MOST_UNACKNOWLEDGED
@@ -93,6 +101,10 @@ class Watch:
     def __init__(self, job: Job, outgoing: Outgoing) -> None:
         self._job, self._outgoing = job, outgoing
         self._gate, self._passes = Gate(job.vision), Passes(job.vision)
+        # A replay has no sensor: it has to show noise before a picture without any counts as frozen.
+        self._alarms = Alarms(job.alarm, job.vision, live=job.camera.driver != "replay")
+        self._good_at: float | None = None
+        self._fps = job.camera.fps
         self._frames = self._looked = 0
         self._sharpness: float | None = None
         self._began_at = time.monotonic()
@@ -107,6 +119,9 @@ class Watch:
                 self._outgoing.settle(0.5)
                 self._tell("spool_blocked", time.monotonic())
                 continue
+            if self._outgoing.fps not in (None, self._fps):
+                self._fps = self._outgoing.fps
+                camera.pace(self._fps)
             if self._naps():
                 continue
             self._read_at = time.monotonic()
@@ -117,7 +132,7 @@ class Watch:
 
     def _naps(self) -> bool:
         """Between pictures seconds or minutes apart the parent must hear of us, and a stop must not wait for the next one."""
-        left = self._read_at + 1 / self._job.camera.fps - time.monotonic()
+        left = self._read_at + 1 / self._fps - time.monotonic()
         if left < 2 * NAP_S:
             return False
         self._outgoing.settle(NAP_S)
@@ -128,11 +143,18 @@ class Watch:
         """Take one frame through gate, finder and pass; commit the vehicles it completes."""
         self._frames += 1
         view = self._gate.look(frame, busy=self._passes.busy)
-        if view.open:
+        self._alarms.look(view, frame.taken_at)
+        if self._is_good(view):
+            self._good_at = frame.taken_at.seconds
+        if view.open and not self._alarms.stuck:
             # A frame that was not searched is no frame without a plate: a parked vehicle would pass anew.
             self._search(frame)
         self._shown = view.why, frame.taken_at.seconds
         self._tell(*self._shown)
+
+    def _is_good(self, view: View) -> bool:
+        """Whether a plate could have been read in it; an open gate looks on, but sees no more for that."""
+        return view.why not in ("dark", "bright") and not self._alarms.stuck
 
     def _search(self, frame: Frame) -> None:
         self._looked += 1
@@ -163,8 +185,10 @@ class Watch:
             return
         self._told_at = now
         fps = self._frames / max(now - self._began_at, 0.001)
-        waiting = len(self._outgoing.waiting)
-        self._outgoing.say(Progress(self._frames, self._looked, round(fps, 2), now - frame_at, self._sharpness, view, waiting))
+        good_age_s = None if self._good_at is None else now - self._good_at
+        alarms, waiting = self._alarms.all, len(self._outgoing.waiting)
+        word = Progress(self._frames, self._looked, round(fps, 2), now - frame_at, self._sharpness, view, waiting, good_age_s, alarms)
+        self._outgoing.say(word)
 
 
 def assemble(finished: FinishedPass, camera: config.Camera, bounds: Bounds) -> Capture | None:

@@ -1,9 +1,9 @@
 """What a camera's process and its parent say to each other over their pipe."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent import config
-from agent.domain import Bounds, Capture
+from agent.domain import Alarm, Bounds, Capture
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +14,14 @@ class Job:
     vision: config.Vision
     bounds: Bounds
     log_level: str
+    alarm: config.Alarm = field(default_factory=config.Alarm)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The child looked at frames: its only sign of life. `age_s` is that of the newest frame when this was said."""
+    """The child looked at frames: its only sign of life. `age_s` is that of the newest frame when this was said, `good_age_s` that of
+    the newest one in which a plate could have been read, None before the first.
+    """
 
     frames: int
     looked: int
@@ -27,6 +30,8 @@ class Progress:
     sharpness: float | None
     view: str
     unacknowledged: int
+    good_age_s: float | None = None
+    alarms: tuple[Alarm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +56,12 @@ class Ack:
     read_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The most frames in a second from now on: fewer than the camera's own while the processor is too hot."""
+
+    fps: float
+
+
 FromChild = Progress | Captured | Ended
+FromParent = Ack | Rate

@@ -30,7 +30,7 @@ def validator(address: str) -> Draft202012Validator:
 def kind(topic: str) -> str:
     """Which schema a topic has: its last level, but a camera's status is not the agent's."""
     levels = topic.split("/")
-    return "camera" if levels[-3:-2] == ["camera"] else levels[-1]
+    return "camera" if levels[-3:-2] == ["camera"] and levels[-1] == "status" else levels[-1]
 
 
 def valid(topic: str, payload: bytes | dict[str, Any]) -> dict[str, Any]:

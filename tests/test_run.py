@@ -45,12 +45,13 @@ def test_a_vehicle_travels_from_the_camera_to_the_yard(tmp_path: Path, broker: B
     with Gateway(tmp_path, broker.port, vehicles=2, seed=3) as gateway:
         messages = yard.wait_for(lambda seen: len(vins(seen)) == 2, 60)
         assert sorted(vins(messages).values()) == sorted(Scene(3, 2).truth)
-        retained = [f"{ROOT}/{level}" for level in ("status", "info", "camera/cam1/status", "health", "gate/north-in/last")]
+        levels = ("status", "info", "camera/cam1/status", "health", "camera/cam1/alarm", "gate/north-in/last")
+        retained = [f"{ROOT}/{level}" for level in levels]
         messages = yard.wait_for(lambda seen: set(retained) <= {each.topic for each in seen})
         for each in messages:
             valid(each.topic, each.payload)
         topics = [each.topic for each in messages]
-        assert [topics.index(topic) for topic in retained[:4]] == [0, 1, 2, 3], "state comes first, in the order of the contract"
+        assert [topics.index(topic) for topic in retained[:5]] == [0, 1, 2, 3, 4], "state comes first, in the order of the contract"
         assert {each.qos for each in messages} == {1}
         with Subscriber(broker.port) as late:
             kept = late.wait_count(len(retained))

@@ -24,6 +24,9 @@ class Slow:
 
     def __exit__(self, *_: object) -> None: ...
 
+    def pace(self, fps: float) -> None:
+        self._period = 1 / fps
+
     def read(self) -> Frame:
         time.sleep(max(0.0, self._due - time.monotonic()))
         self._due, self.reads = time.monotonic() + self._period, self.reads + 1

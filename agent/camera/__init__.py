@@ -22,6 +22,9 @@ class Camera(Protocol):
         Raises `RetryLater` when the source stalls or breaks, `NeedsOperator` when something has to be installed or set.
         """
 
+    def pace(self, fps: float) -> None:
+        """Hand out at most so many frames a second from now on, and do no more work than that takes."""
+
 
 # A driver is imported when it is used: each one needs packages that the others do not.
 def _picamera2(settings: config.Camera, clock: Clock) -> Camera:

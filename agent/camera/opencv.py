@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -45,6 +46,9 @@ class LiveCamera:
         if self._pump:
             self._pump.stop()
             self._pump = None
+
+    def pace(self, fps: float) -> None:
+        self._settings = replace(self._settings, fps=fps)
 
     def read(self) -> Frame:
         """The newest frame that was not handed out yet; raises `RetryLater` after `read_timeout_s` without one, or at the end."""

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -84,6 +85,9 @@ class PiCamera:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close()
+
+    def pace(self, fps: float) -> None:
+        self._settings = replace(self._settings, fps=fps)
 
     def read(self) -> Frame:
         """The newest frame with the time its exposure began; its pixels can be had until the next call.

@@ -4,6 +4,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,9 @@ class ReplayCamera:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._frames = iter(())  # an unfinished video is closed with its generator
+
+    def pace(self, fps: float) -> None:
+        self._settings = replace(self._settings, fps=fps)
 
     def read(self) -> Frame | None:
         """The next frame, or None after the last; raises `NeedsOperator` when nothing in the source can be shown."""

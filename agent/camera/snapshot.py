@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -45,6 +46,9 @@ class SnapshotCamera:
         if self._http:
             self._http.close()
             self._http = None
+
+    def pace(self, fps: float) -> None:
+        self._settings = replace(self._settings, fps=fps)
 
     def read(self) -> Frame:
         """The next picture; raises `RetryLater` where none, no whole one or no new one comes within `read_timeout_s`."""
