@@ -11,8 +11,8 @@ import pytest
 
 from agent import config
 from agent.camera import open_camera
-from agent.camera.pi_controls import Wish, granted
 from agent.camera.pi_layout import Layout, layout_of
+from agent.camera.pi_open import contiguous_mb
 from agent.clock import Clock
 from agent.domain import Pixels
 from agent.errors import NeedsOperator
@@ -58,6 +58,37 @@ def test_a_buffer_in_planes_becomes_bgr_without_its_padding(layout: str, stride:
     assert inner.max() <= 6
 
 
+@pytest.mark.parametrize("stride", [WIDTH, WIDTH + 32])
+@pytest.mark.parametrize("layout", ["NV12", "NV21", "YUV420", "YVU420"])
+def test_planes_with_all_levels_become_bgr_and_grey_as_they_were(layout: str, stride: int) -> None:
+    picture = coloured()
+    ycc = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb), np.uint8)
+    red, blue = (np.ascontiguousarray(ycc[::2, ::2, plane]) for plane in (1, 2))
+    first, second = (blue, red) if layout in {"NV12", "YUV420"} else (red, blue)
+    if layout.startswith("NV"):
+        chroma = padded(np.dstack([first, second]).reshape(HEIGHT // 2, WIDTH), stride)
+    else:
+        chroma = np.concatenate([padded(first, stride // 2)[:-100], padded(second, stride // 2)])
+    buffer = np.concatenate([padded(ycc[..., 0], stride)[:-100], chroma])
+    made = Layout(layout, WIDTH, HEIGHT, stride, full=True)
+    inner = np.abs(made.to_bgr(buffer).astype(int) - picture)[1:-1, [*range(1, 30), *range(34, WIDTH - 1)]]
+    assert inner.max() <= 4
+    grey = made.grey(buffer)
+    assert grey is not None
+    assert (grey == ycc[..., 0]).all()
+
+
+def test_levels_of_television_become_grey_of_all_levels() -> None:
+    light = np.tile(np.array([16, 126, 235, 8], np.uint8), (HEIGHT, WIDTH // 4))
+    grey = Layout("YUV420", WIDTH, HEIGHT, WIDTH).grey(np.concatenate([light.ravel(), np.full(WIDTH * HEIGHT // 2, 128, np.uint8)]))
+    assert grey is not None
+    assert grey[0, :4].tolist() == [0, 128, 255, 0]
+
+
+def test_a_format_in_rows_has_no_grey_of_its_own() -> None:
+    assert Layout("RGB888", WIDTH, HEIGHT, WIDTH * 3).grey(np.zeros(WIDTH * HEIGHT * 3, np.uint8)) is None
+
+
 @pytest.mark.parametrize("padding", [0, 24])
 @pytest.mark.parametrize(
     ("layout", "order"),
@@ -80,16 +111,49 @@ def test_a_layout_nobody_can_convert_is_named() -> None:
         layout_of({"format": "SRGGB10_CSI2P", "size": (1280, 720), "stride": 1600}, full=False)
 
 
-def test_only_controls_that_the_camera_has_are_set() -> None:
-    values, lacking = granted([Wish("AwbMode", 0), Wish("AfMode", 2, ("focus",)), Wish("HdrMode", 2)], {"AwbMode": (0, 7, 0)})
-    assert values == {"AwbMode": 0}
-    assert lacking == ["focus"]
-
-
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_small_picamera2_keeps_the_contract(check: Callable[[World], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     put(monkeypatch, Wall(tmp_path, pictures()))
     check(World(tmp_path))
+
+
+def test_what_the_camera_tells_of_a_frame_travels_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = {"ExposureTime": 1987, "AnalogueGain": 2.5, "LensPosition": 0.75}
+    put(monkeypatch, Wall(tmp_path, pictures(), metadata=told))
+    with World(tmp_path).camera() as camera:
+        frame = camera.read()
+    assert (frame.exposure_ms, frame.gain, frame.lens_position) == (1.987, 2.5, 0.75)
+
+
+def test_the_exposure_follows_the_light_of_the_frames(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    advertised = {"ExposureTime": (20, 60_000, 20_000), "AnalogueGain": (1.0, 16.0, 1.0), "AeEnable": (False, True, True)}
+    dark = [np.full((720, 1280, 3), 20, np.uint8)]
+    wall = Wall(tmp_path, dark, controls=advertised)
+    put(monkeypatch, wall)
+    with World(tmp_path).camera({"longest_exposure_ms": 2.0}) as camera:
+        assert wall.opened[0].controls == {"AeEnable": False, "ExposureTime": 2000, "AnalogueGain": 1.0}
+        camera.read()
+        assert wall.opened[0].controls == {"AeEnable": False, "ExposureTime": 2000, "AnalogueGain": 4.0}
+
+
+def test_what_the_camera_cannot_follow_is_named_once_by_its_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(monkeypatch, Wall(tmp_path, pictures()))
+    with World(tmp_path).camera({"awb": "daylight", "gain": 2.0}):
+        pass
+    assert "cannot follow camera.picamera2.awb, gain: it has no control for it" in caplog.text
+    caplog.clear()
+    with World(tmp_path).camera():
+        pass
+    assert "cannot follow" not in caplog.text, "nobody asked"
+
+
+def test_contiguous_memory_is_told_where_the_kernel_keeps_some(tmp_path: Path) -> None:
+    (tmp_path / "pi4").write_text("MemFree:  1 kB\nCmaTotal:         524288 kB\nCmaFree:           10240 kB\n")
+    (tmp_path / "pi5").write_text("CmaTotal:              0 kB\nCmaFree:               0 kB\n")
+    assert contiguous_mb(tmp_path / "pi4") == (10, 512)
+    assert contiguous_mb(tmp_path / "pi5") is None
 
 
 def test_without_picamera2_the_operator_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,12 @@
 """The gate: which frames are worth a search."""
 
+import cv2
 import numpy as np
 import pytest
 
 from agent.config import Vision
-from agent.domain import Frame, Pixels, Stamp
-from agent.vision.gate import Gate, shrink
+from agent.domain import Frame, Pixels, Stamp, Unmade
+from agent.vision.gate import Gate, View, shrink
 
 SHAPES = [pytest.param((540, 960, 3), id="colour"), pytest.param((540, 960), id="grey"), pytest.param((240, 320, 3), id="small")]
 
@@ -132,3 +133,36 @@ def test_the_view_carries_the_shrunken_grey_picture_for_others_to_use() -> None:
 
 def test_a_strip_of_a_picture_shrinks_to_something() -> None:
     assert shrink(np.zeros((2, 1000), np.uint8), 4).shape == (1, 250)
+
+
+def never() -> Pixels:
+    raise AssertionError("the picture was asked for")
+
+
+@pytest.mark.parametrize("size", [(480, 270), (640, 360), (1920, 1080)])
+def test_a_small_grey_picture_is_enough_for_the_gate(size: tuple[int, int]) -> None:
+    gate = Gate(Vision())
+
+    def look(pixels: Pixels, at_s: float) -> View:
+        grey = np.asarray(cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), size, interpolation=cv2.INTER_AREA), np.uint8)
+        return gate.look(Frame(Unmade(1920, 1080, never), Stamp(0, round(at_s * 1000), "boot", "synced"), grey=grey))
+
+    yard = scene((1080, 1920, 3))
+    shut = [look(yard, moment / 2) for moment in range(21)][-1]
+    came = look(with_vehicle(yard, 300), 10.5)
+
+    assert (shut.why, shut.small.shape, shut.shrunk) == ("still", (270, 480), 4)
+    assert came.open
+    assert came.brightness == pytest.approx(float(with_vehicle(yard, 300).mean()), abs=1)
+
+
+def test_a_camera_without_a_grey_picture_is_asked_for_its_colours_once() -> None:
+    asked: list[Pixels] = []
+
+    def make() -> Pixels:
+        asked.append(scene())
+        return asked[-1]
+
+    Gate(Vision()).look(Frame(Unmade(960, 540, make), Stamp(0, 0, "boot", "synced")))
+
+    assert len(asked) == 1

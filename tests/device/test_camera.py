@@ -127,9 +127,8 @@ def test_a_camera_that_another_program_holds_is_told_and_taken_when_it_is_free(t
 def test_a_camera_that_gives_another_size_and_format_than_asked_is_used_as_it_is(
     tmp_path: Path, broker: Broker, yard: Subscriber, size: tuple[int, int]
 ) -> None:
-    asked = {"width": size[0], "height": size[1]}
     keys = '[camera.picamera2]\nformat = "RGB888"\nsmall_width = 300\n'
-    with PiGateway(tmp_path / "gateway", broker.port, pictures(), keys, **asked) as gateway:
+    with PiGateway(tmp_path / "gateway", broker.port, pictures(), keys, width=size[0], height=size[1]) as gateway:
         yard.wait_for(is_online, PATIENCE_S)
         assert f"gives 1280 × 720 instead of {size[0]} × {size[1]}" in gateway.log()
         assert gateway.stop()[0] == 0
