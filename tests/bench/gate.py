@@ -42,16 +42,16 @@ def reference(pixels: Pixels) -> object:
 
 
 def pi_camera(frames: int) -> None:
-    """An idle frame of a Pi's camera, from its buffer to the gate's answer: the whole picture as before, and the small grey one."""
-    whole, small = Layout("YUV420", 1920, 1080, 1920, full=True), Layout("YUV420", 480, 270, 480, full=True)
-    buffers = {each.width: np.full(each.width * each.height * 3 // 2, 100, np.uint8) for each in (whole, small)}
+    """An idle frame of a Pi's camera, from its buffer to the gate's answer: the whole picture in BGR, and the small grey one."""
+    whole, small = Layout("RGB888", 1920, 1080, 5760), Layout("YUV420", 480, 270, 480, full=True)
+    large, little = (np.full(count, 100, np.uint8) for count in (1920 * 1080 * 3, 480 * 270 * 3 // 2))
 
     def coloured(number: int) -> Frame:
-        return Frame(whole.to_bgr(buffers[1920].copy()), Stamp(0, 60_000 + number, "boot", "synced"))
+        return Frame(whole.to_bgr(large.copy()), Stamp(0, 60_000 + number, "boot", "synced"))
 
     def grey(number: int) -> Frame:
-        picture = Unmade(1920, 1080, lambda: whole.to_bgr(buffers[1920].copy()))
-        return Frame(picture, Stamp(0, 60_000 + number, "boot", "synced"), grey=small.grey(buffers[480].copy()))
+        picture = Unmade(1920, 1080, lambda: whole.to_bgr(large.copy()))
+        return Frame(picture, Stamp(0, 60_000 + number, "boot", "synced"), grey=small.grey(little.copy()))
 
     gate = Gate(Vision())
     before, after = (milliseconds(lambda n, frame=frame: gate.look(frame(n)), frames) for frame in (coloured, grey))  # type: ignore[misc]
