@@ -62,7 +62,7 @@ def _agreed(asker: Asker, file: Path, answers: Answers) -> bool:
 def _begin(asker: Asker, file: Path, settings: config.Settings) -> bool:
     ours = file == DEFAULT_CONFIG and service.there()
     if ours:
-        service.prepare(file)  # stops it, so that the doctor can have the camera
+        service.stop()
     well = doctor.told(rounds.everything(settings))
     if not ours:
         print(f"systemd does not look after this one: start it with vin-agent run --config {file}")

@@ -1,4 +1,4 @@
-"""The service after setup: which credentials it is given, its start, and what the yard hears of it."""
+"""The service after setup: its start, and what the yard hears of it."""
 
 import subprocess
 import threading
@@ -12,10 +12,8 @@ from agent import config, tls
 from agent.errors import AgentError, NeedsOperator
 from agent.identity import identify
 from agent.mqtt import PROTOCOLS
-from agent.setup.files import CREDENTIALS
 
 UNIT = "vin-agent.service"
-DROP_IN = Path(f"/etc/systemd/system/{UNIT}.d/credentials.conf")
 _START_S, _LISTEN_S = 60.0, 10.0
 
 
@@ -24,17 +22,9 @@ def there() -> bool:
     return Path("/run/systemd/system").is_dir() and _systemctl("cat", UNIT).returncode == 0
 
 
-def prepare(file: Path) -> None:
-    """Stops the service and hands it the credentials there are from its next start on."""
+def stop() -> None:
+    """Ends the service of a setup before, so that the doctor can have the camera."""
     _systemctl("stop", UNIT)
-    secrets = sorted(each for each in (file.parent / CREDENTIALS).iterdir() if not each.name.startswith("."))
-    if secrets:
-        DROP_IN.parent.mkdir(exist_ok=True)
-        lines = "".join(f"LoadCredential={each.name}:{each}\n" for each in secrets)
-        DROP_IN.write_text(f"# Written by `vin-agent setup`: what {file.parent / CREDENTIALS} holds.\n[Service]\n{lines}", "utf-8")
-    else:
-        DROP_IN.unlink(missing_ok=True)
-    _systemctl("daemon-reload")
 
 
 def begin(settings: config.Settings) -> bool:
