@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ def opened(settings: config.Camera) -> Any:
     source = settings.source
     if not source.isdecimal():
         raise NeedsOperator(f"{source}: with the picamera2 driver camera.source is the number of the camera, 0 for the first one")
+    _quiet()
     try:
         from picamera2 import Picamera2
     except (ImportError, ValueError) as exc:  # a NumPy that does not fit Debian's modules is reported as a ValueError
@@ -36,6 +38,12 @@ def opened(settings: config.Camera) -> Any:
         return Picamera2(int(source))
     except (RuntimeError, OSError) as exc:
         raise RetryLater(f"camera {source} cannot be opened ({exc.__cause__ or exc}); end the program that holds it") from exc
+
+
+def _quiet() -> None:
+    """Both tell of every step they take, at each start; what is wrong they still say."""
+    logging.getLogger("picamera2").setLevel(logging.WARNING)
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:WARN")
 
 
 def configured(camera: Any, settings: config.Camera) -> tuple[Layout, Layout | None]:

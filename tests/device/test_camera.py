@@ -85,6 +85,24 @@ def test_a_camera_that_freezes_is_told_and_sees_again_when_it_thaws(tmp_path: Pa
     print(f"picamera2, frozen: told offline after {noticed:.1f} s, the reason: {reason}")
 
 
+def test_a_camera_that_freezes_and_cannot_be_closed_is_killed_and_started_again(tmp_path: Path, broker: Broker, yard: Subscriber) -> None:
+    with PiGateway(tmp_path / "gateway", broker.port, pictures(), "read_timeout_s = 1.0", stall_s=5.0) as gateway:
+        yard.wait_for(is_online, PATIENCE_S)
+        stuck = gateway.children()
+        gateway.camera.turn("hang", "")
+        gateway.camera.turn("freeze", "")
+        messages = yard.wait_for(lambda seen: any(state == "offline" for state, _ in states(seen)), PATIENCE_S)
+        assert "sent no frame for 1 s and is closed" in gateway.log()
+        assert "made no progress and is killed" in gateway.log()
+        gateway.camera.turn("freeze", None)
+        yard.forget()
+        yard.wait_for(is_online, PATIENCE_S)
+        assert gateway.children() != stuck
+        gateway.camera.turn("hang", None)
+        assert gateway.stop()[0] == 0
+    print(f"picamera2, frozen and not to be closed: killed, online again; told as {states(messages)[-1]}")
+
+
 def test_a_slow_camera_is_online_and_never_started_again(tmp_path: Path, broker: Broker, yard: Subscriber) -> None:
     with PiGateway(tmp_path / "gateway", broker.port, pictures(), "read_timeout_s = 30.0", stall_s=60.0) as gateway:
         gateway.camera.turn("fps", "0.5")

@@ -6,7 +6,7 @@
 * A camera is one process's at a time; the kernel sees to that for real ones, a lock on a file here.
 
 Files in the folder $VCAM_DIR, looked at for every frame: `fps` holds a number (30 without it); while `freeze` exists no frame comes, and
-nobody is told; with `single` the camera has one stream alone, as a USB camera has.
+nobody is told; while `hang` exists the camera cannot be stopped; with `single` it has one stream alone, as a USB camera has.
 """
 
 import fcntl
@@ -70,6 +70,8 @@ def complete(libcamera: Any) -> None:
         SENSORS[self.id] = Sensor(lambda request: queue_request(self, request))
 
     def end(self: Any) -> None:
+        while (KNOBS / "hang").exists():
+            time.sleep(0.05)
         if self.id in SENSORS:
             SENSORS.pop(self.id).stop()
         stop(self)
