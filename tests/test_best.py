@@ -16,7 +16,9 @@ FPS = 8
 
 
 def frame(at_s: float) -> Frame:
-    return Frame(PIXELS, Stamp(1_000_000 + round(at_s * 1000), round(at_s * 1000), "boot", "synced"), exposure_ms=2.0)
+    return Frame(
+        PIXELS, Stamp(1_000_000 + round(at_s * 1000), round(at_s * 1000), "boot", "synced"), exposure_ms=2.0, gain=4.0, lens_position=0.5
+    )
 
 
 def plate(x: float = 300, y: float = 200, *, score: float = 0.9, sharpness: float = 1.0) -> Plate:
@@ -193,7 +195,7 @@ def test_a_picture_is_a_crop_with_margins_and_says_what_is_known_of_it() -> None
     assert picture.pixels.shape == (60, 320, 3)
     assert (picture.line.x, picture.line.y) == (40, 20)
     assert picture.quality.plate_px == (240, 20)
-    assert picture.quality.exposure_ms == 2.0
+    assert (picture.quality.exposure_ms, picture.quality.gain, picture.quality.lens_position) == (2.0, 4.0, 0.5)
     assert np.array_equal(picture.pixels[20:40, 40:280], PIXELS[200:220, 300:540])
 
 

@@ -109,6 +109,14 @@ def test_a_figure_json_has_no_number_for_is_left_out() -> None:
     assert data["confidence"] == 0.0
 
 
+def test_what_the_camera_told_of_the_picture_is_part_of_its_quality() -> None:
+    image = replace(IMAGE, quality=replace(IMAGE.quality, gain=2.5, lens_position=0.0))
+    event = final(replace(CAPTURE, images=(image,)), ACCEPTED, READINGS, facts=FACTS, now=NOW)
+
+    data = valid(event.topic, delivered(event.payload, 1, replay=False, attempt=1, queued_ms=0))["data"]
+    assert (data["quality"]["gain"], data["quality"]["lens_position"]) == (2.5, 0.0)
+
+
 def test_the_stored_event_stays_as_it_was_when_it_is_sent_twice() -> None:
     stored = final(CAPTURE, ACCEPTED, READINGS, facts=FACTS, now=NOW).payload
     before = encode(stored)
