@@ -144,16 +144,8 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def _agree(settings: Settings, builder: Builder) -> None:
-    """What no single key can know: names that must differ, files that must come in pairs."""
-    names = [camera.name for camera in settings.camera]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise builder.wrong(("camera", index, "name"), "a name no other camera has", name)
-        if unclear(source := settings.camera[index].source):
-            words = "an address with a host, and without @, / or : in a password, for which camera.password is the place"
-            raise builder.wrong(("camera", index, "source"), words, source)
-        for key, expected in config_picamera.problems(settings.camera[index].picamera2)[:1]:
-            raise builder.wrong(("camera", index, "picamera2", key), expected, getattr(settings.camera[index].picamera2, key))
+    """What no single key can know: keys that exclude each other, files that must come in pairs."""
+    _cameras_agree(settings, builder)
     if not settings.reading.chain:
         raise builder.wrong(("reading", "chain"), "a list of at least one provider", [])
     if len(set(settings.reading.chain)) < len(settings.reading.chain):
@@ -169,6 +161,18 @@ def _agree(settings: Settings, builder: Builder) -> None:
         if (path := getattr(mqtt, key)) and not Path(path).is_file():
             raise builder.wrong(("mqtt", key), "a file that exists", path)
     _can_be_asked(settings, builder)
+
+
+def _cameras_agree(settings: Settings, builder: Builder) -> None:
+    names = [camera.name for camera in settings.camera]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise builder.wrong(("camera", index, "name"), "a name no other camera has", name)
+        if unclear(source := settings.camera[index].source):
+            words = "an address with a host, and without @, / or : in a password, for which camera.password is the place"
+            raise builder.wrong(("camera", index, "source"), words, source)
+        for key, expected in config_picamera.problems(settings.camera[index].picamera2)[:1]:
+            raise builder.wrong(("camera", index, "picamera2", key), expected, getattr(settings.camera[index].picamera2, key))
 
 
 def _can_be_asked(settings: Settings, builder: Builder) -> None:
