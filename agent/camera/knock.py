@@ -116,6 +116,8 @@ def _described(line: socket.socket, source: str, number: int, credentials: str) 
         if not (part := line.recv(2048)):
             break
         got += part
+    if not got:
+        raise ConnectionResetError
     answer = re.match(rb"RTSP/1\.\d (\d{3})", got)
     return (int(answer[1]) if answer else 0), got.decode("latin-1")
 
