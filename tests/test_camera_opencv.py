@@ -85,7 +85,11 @@ def test_a_camera_that_answers_with_no_video_is_given_up_within_the_time_out(moo
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
 def test_a_camera_that_is_switched_off_is_given_up_at_once(scheme: str) -> None:
-    with ends_within(END_S), pytest.raises(RetryLater, match="refuses the connection"), live(f"{scheme}://127.0.0.1:{refusing_port()}/video"):
+    with (
+        ends_within(END_S),
+        pytest.raises(RetryLater, match="refuses the connection"),
+        live(f"{scheme}://127.0.0.1:{refusing_port()}/video"),
+    ):
         pass
 
 
