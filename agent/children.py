@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
 FIRST_WAIT_S, LONGEST_WAIT_S, STOP_S = 1.0, 60.0, 4.0
 SECOND_FRAME = 1.25  # times the deadline: how slow a camera is shows only then
-GAPS = 2.0  # times the gap between its last two frames a slow camera may be silent
+GAPS = 2.0  # times the gap between its frames, as set or as the last two had it, a slow camera may be silent
 STALE = 0.75  # of its deadline: without a good frame for so long a camera is not online
 _POOR = ("dark", "bright", "spool_blocked")  # what no plate can be read in
 
@@ -129,7 +129,7 @@ class Child:
 
     def _patience_s(self, word: Progress, now: float) -> float:
         """How long this camera may be silent: a slow one is not dead as long as its frames come."""
-        usual_s = self.job.camera.stall_s
+        usual_s = max(self.job.camera.stall_s, GAPS / self.fps)
         if word.frames == self.view.frames and self._framed_at is not None:
             return self.view.patience_s
         before, self._framed_at = self._framed_at, now

@@ -15,5 +15,5 @@ class Alarm:
     learn_s: float = number(120.0, 1, 86_400)
     covered: float = number(0.75, 0.1, 1)
     blurred: float = number(0.75, 0.1, 0.95)
-    lost_s: float = number(600.0, 1, 86_400)
+    lost_s: float = number(2400.0, 1, 86_400)
     relearn_h: float = number(12.0, 0, 8760)

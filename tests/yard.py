@@ -1,6 +1,7 @@
 """A yard seen by the gate's small grey picture, through a day: light, shadows, rain, vehicles, and whatever may be wrong with a camera."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -39,13 +40,14 @@ def shrunk(pixels: npt.NDArray[np.uint8] | Floats) -> Floats:
 
 
 class Yard:
-    """`view(seconds)` is the camera's picture so long after midnight; `base` may be exchanged for what a camera in trouble sees.
+    """`view(seconds)` is the camera's picture so long after midnight; `lens` may be exchanged for what spoils it on its way.
 
     `noise` are grey levels left after shrinking a picture with four to five; the lamp is on at night.
     """
 
     def __init__(self, seed: int = 0, noise: float = 1.2) -> None:
         self.noise, self.lamp = noise, True
+        self.lens: Callable[[Floats], Floats] = lambda light: light
         self.dice = np.random.default_rng(seed)
         self.base = shrunk(background(seed))
         width, height = SIZE
@@ -64,7 +66,7 @@ class Yard:
         if thing is not None and thing.lights and sun < 0.3:
             for x in (0.4, 0.6):
                 cv2.circle(light, (round(x * SIZE[0]), 190), 26, 250.0, -1, cv2.LINE_AA)
-        return seen(self.noisy(light, 1.0 + 1.5 * (sun < 0.25)))
+        return seen(self.noisy(self.lens(light), 1.0 + 1.5 * (sun < 0.25)))
 
     def noisy(self, light: Floats, times: float = 1.0) -> Floats:
         y, x = self.dice.integers(0, 64, 2)

@@ -20,7 +20,7 @@ _SHAPELESS = 6  # grey levels between the darkest and the brightest part of a pi
 _SAME = 0.02  # share of pixels that may change in a frozen picture: a clock that the camera writes into it goes on
 _NOISY = 0.2  # share of pixels noise changes, from which that is told from a quiet picture
 _NOISE_RUN = 30  # samples in a row whose noise was everywhere: no vehicle is, so it is a sensor's, also in a replay
-_LOST, _THERE = 0.2, 0.75  # share of the background in its place: less is quite another view, more is the same
+_LOST, _KNOWN, _THERE = 0.2, 0.4, 0.75  # share of the background in its place: quite another view; one to learn from; the same
 _SEEK_S = 5.0  # how often a view that is not in its place is looked for elsewhere, which takes 4 ms
 
 
@@ -64,7 +64,7 @@ class Alarms:
         self._before: Pixels | None = None
         self._sampled_s = float("-inf")
         self._noise, self._noise_run = 0.0, _NOISE_RUN if live else 0
-        self._lost_s = self._moved_s = 0.0
+        self._is_known, self._lost_s, self._moved_s = True, 0.0, 0.0
         self._sought_s, self._sought = float("-inf"), False
         self.stuck = False
 
@@ -97,7 +97,9 @@ class Alarms:
         if dark or white or frozen:
             return verdicts
         suspect = any(held.began_ms is not None for name, held in self._held.items() if name in ("covered", "blurred", "moved"))
-        look = self._outlook.look(view.small, seconds, learn=not suspect)
+        young = self._outlook.known_s < self._settings.learn_s
+        look = self._outlook.look(view.small, seconds, learn=young or (self._is_known and not suspect))
+        self._is_known = look.still is None or look.still >= _KNOWN
         return verdicts | self._compared(look, seconds, now_s)
 
     def _is_frozen(self, small: Pixels, *, clipped: bool) -> bool | None:
@@ -148,6 +150,11 @@ class Alarms:
         self._lost_s = self._lost_s + seconds if look.still <= _LOST else 0.0
         if now_s - self._sought_s >= _SEEK_S:
             self._sought_s, self._sought = now_s, self._outlook.elsewhere()
+        if self._lost_s > self._outlook.known_s and not self._sought:
+            # Lost for longer than it was ever seen: what stood before the camera at the start has left.
+            self._lost_s = 0.0
+            self._outlook.forget()
+            return None
         return True if self._sought or self._lost_s >= self._settings.lost_s else None
 
     def _relearn(self, seconds: float, utc_ms: int) -> None:
