@@ -1,16 +1,19 @@
 """The loop of a camera's process, where the camera is a slow one."""
 
+import contextlib
 import multiprocessing
 import threading
 import time
+from multiprocessing.connection import Connection
 
 import numpy as np
 
 from agent import config
+from agent.camera.scene import Scene
 from agent.clock import Clock
-from agent.domain import Bounds, Frame
+from agent.domain import Bounds, Frame, Stamp
 from agent.watch import Outgoing, Watch
-from agent.wire import Job, Progress
+from agent.wire import Captured, Job, Progress, Rate
 
 
 class Slow:
@@ -52,3 +55,53 @@ def test_a_camera_with_a_picture_a_minute_is_heard_of_in_between_and_stops_when_
     ages = [word.age_s for word in heard]
     assert ages == sorted(ages), "the picture grows old, and the parent knows how old"
     assert ages[3] - ages[0] > 2
+
+
+def test_a_camera_is_slowed_down_when_the_parent_says_so() -> None:
+    settings = config.Camera(driver="opencv", source="0", fps=50.0)
+    ours, theirs = multiprocessing.Pipe()
+    stop, camera = threading.Event(), Slow(settings.fps)
+    watch = Watch(Job(settings, config.Vision(), Bounds(), "info"), Outgoing(theirs))
+    loop = threading.Thread(target=watch.run, args=(camera, stop.is_set), daemon=True)
+    ours.send(Rate(1.0))
+    loop.start()
+    heard: list[Progress] = []
+    while len(heard) < 4:
+        assert ours.poll(20)
+        heard.append(ours.recv())
+    stop.set()
+    loop.join(20)
+    assert camera.reads <= 6, "not the fifty a second that were set"
+
+
+def test_a_picture_that_froze_with_a_vehicle_in_it_is_told_once_and_not_searched_again() -> None:
+    """Minutes pass in an instant: frames carry their own time."""
+    ours, theirs = multiprocessing.Pipe()
+    said: list[object] = []
+    listener = threading.Thread(target=listen, args=(ours, said), daemon=True)
+    listener.start()
+    watch = Watch(Job(config.Camera(driver="opencv", source="0"), config.Vision(), Bounds(), "info"), Outgoing(theirs))
+    views = list(Scene(3, 1, fps=8.0))
+    stands = next(number for number, view in enumerate(views) if view.stands)
+    for number, view in enumerate(views[:stands]):
+        watch.look(Frame(view.pixels, at(number * 125)))
+    for number in range(150):
+        watch.look(Frame(views[stands].pixels, at(stands * 125 + number * 500)))
+    searched = watch._looked
+    assert [alarm.name for alarm in watch._alarms.all if alarm.on] == ["frozen"]
+    for number in range(150, 170):
+        watch.look(Frame(views[stands].pixels, at(stands * 125 + number * 500)))
+    theirs.close()
+    listener.join(20)
+    assert watch._looked == searched
+    assert len([word for word in said if isinstance(word, Captured)]) <= 1, "the vehicle that stood there, once"
+
+
+def at(milliseconds: int) -> Stamp:
+    return Stamp(milliseconds, milliseconds, "boot", "synced")
+
+
+def listen(pipe: "Connection[object, object]", said: list[object]) -> None:
+    with contextlib.suppress(EOFError):
+        while True:
+            said.append(pipe.recv())

@@ -1,4 +1,4 @@
-"""What the gate costs on idle frames: frames per second of one core, and how that compares with shrinking the frame to grey.
+"""What the gate costs on idle frames, how that compares with shrinking the frame to grey, and what the alarms add to it.
 
 python tests/bench/gate.py [--frames N]
 """
@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 
 from agent.camera.pi_layout import Layout
-from agent.config import Vision
+from agent.config import Alarm, Vision
 from agent.domain import Frame, Pixels, Stamp, Unmade
-from agent.vision.gate import Gate, shrink
+from agent.vision.alarm import Alarms
+from agent.vision.gate import Gate, View, shrink
 
 SIZES = {"1080p": (1920, 1080), "4K": (3840, 2160)}
 
@@ -58,6 +59,36 @@ def pi_camera(frames: int) -> None:
     print(f"Pi's camera, 1080p: an idle frame took {before:.2f} ms in colour, takes {after:.3f} ms in grey = 1/{before / after:.0f}")
 
 
+def alarms(frames: int) -> None:
+    """Each look at the small picture of 1080p, on an empty yard and with something in the way, and its share in a frame."""
+    dice = np.random.default_rng(0)
+    yard = cv2.resize(dice.integers(40, 200, (27, 48), np.uint8), (480, 270), interpolation=cv2.INTER_CUBIC)
+    blocked = yard.copy()
+    blocked[:, 60:420] = cv2.resize(dice.integers(40, 200, (20, 20), np.uint8), (360, 270), interpolation=cv2.INTER_CUBIC)
+    settings, looked = Alarm(), Alarms(Alarm(), Vision(), live=True)
+    at = 0
+
+    def moment(number: int) -> Stamp:
+        return Stamp(0, round(number * settings.every_s * 1000), "boot", "synced")
+
+    for name, picture in (("empty", yard), ("with a vehicle in the way", blocked)):
+        views = [
+            View(False, "still", 100.0, 0.0, np.asarray(cv2.add(picture, dice.integers(0, 4, picture.shape, np.uint8)), np.uint8), 4)
+            for _ in range(8)
+        ]
+        for _ in range(100 if name == "empty" else 0):
+            at += 1
+            looked.look(views[at % 8], moment(at))
+        began = time.perf_counter()
+        for _ in range(frames):
+            at += 1
+            looked.look(views[at % 8], moment(at))
+        spent = 1000 * (time.perf_counter() - began) / frames
+        idle_ms = milliseconds(lambda n, at=at, views=views: looked.look(views[n % 8], moment(at)), frames)  # type: ignore[misc]
+        a_frame = spent / (8 * settings.every_s) + idle_ms
+        print(f"alarms {name}: {spent:.2f} ms each {settings.every_s:g} s, {a_frame:.3f} ms a frame at 8 frames/s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=200)
@@ -79,6 +110,8 @@ def main() -> None:
                 f"= {cost / same:.2f} × its own shrinking ({same:.3f} ms)  = {cost / usual:.2f} × grey at half size ({usual:.3f} ms)"
             )
     pi_camera(frames)
+
+    alarms(frames)
 
 
 if __name__ == "__main__":

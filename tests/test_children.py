@@ -1,0 +1,126 @@
+"""What the parent knows of a camera: online only while its last good frame is young, alarms by name, patience with slow ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from agent import config
+from agent.children import Child
+from agent.domain import Alarm, Bounds
+from agent.wire import Job, Progress, Rate
+from tests.broker import Broker, Received, Subscriber
+from tests.gateway import Gateway
+from tests.payloads import valid
+
+ROOT = "vinagent/v1/demo/gateway"
+
+
+def child(**settings: object) -> Child:
+    return Child(Job(config.Camera(**{"name": "cam1", **settings}), config.Vision(), Bounds(), "info"))  # type: ignore[arg-type]  # keys of a camera
+
+
+def progress(frames: int, view: str = "", good_age_s: float | None = 0.0, alarms: tuple[Alarm, ...] = ()) -> Progress:
+    return Progress(frames, 0, 8.0, 0.0, None, view, 0, good_age_s, alarms)
+
+
+def shown(camera: Child, now: float) -> tuple[str, str]:
+    view = camera.view.at(now)
+    return view.state, view.reason
+
+
+def test_a_camera_is_online_while_its_last_good_frame_is_young() -> None:
+    camera = child()
+    for second in range(5):
+        camera.heard(progress(8 * second), 100.0 + second)
+
+    assert shown(camera, 104.5) == ("online", "")
+    assert shown(camera, 111.0) == ("online", "")
+    assert shown(camera, 112.0) == ("degraded", "no_frame")
+
+
+def test_a_flash_of_light_is_no_change_but_a_night_without_a_lamp_is() -> None:
+    camera = child()
+    for second in range(20):
+        camera.heard(progress(8 * second, "dark" if second > 4 else "", max(0.0, second - 4.0)), 100.0 + second)
+        assert shown(camera, 100.0 + second) == (("online", "") if second < 12 else ("degraded", "dark"))
+
+
+def test_a_camera_with_an_alarm_is_degraded_and_says_which(caplog: pytest.LogCaptureFixture) -> None:
+    camera = child()
+    caplog.set_level("INFO")
+    for number, (blurred, moved) in enumerate([(False, False), (True, False), (True, True), (True, True), (False, False)]):
+        alarms = (Alarm("black", on=False), Alarm("blurred", on=blurred), Alarm("moved", on=moved))
+        camera.heard(progress(number, alarms=alarms), 100.0 + number)
+        wrong = ", ".join(alarm.name for alarm in alarms if alarm.on)
+        assert shown(camera, 100.0 + number) == (("degraded", wrong) if wrong else ("online", ""))
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "cam1: alarm: the picture is blurred",
+        "cam1: alarm: the picture is moved",
+        "cam1: alarm over: the picture is no longer blurred",
+        "cam1: alarm over: the picture is no longer moved",
+    ]
+
+
+def test_a_slow_camera_may_be_silent_for_twice_the_gap_between_its_frames() -> None:
+    camera = child(stall_s=10.0)
+    camera.heard(progress(1), 100.0)
+    assert camera.view.patience_s == 12.5
+    for number in range(2, 6):
+        camera.heard(progress(number), 90.0 + 10.0 * number)
+        assert camera.view.patience_s == 20.0
+        assert shown(camera, 99.9 + 10.0 * number) == ("online", "")
+    camera.heard(progress(6), 141.0)
+    assert camera.view.patience_s == 10.0, "one that is fast again is soon missed"
+
+
+def test_a_camera_that_is_to_be_slow_is_given_the_time() -> None:
+    camera = child(stall_s=10.0, fps=0.1)
+    camera.heard(progress(1), 100.0)
+
+    assert camera.view.patience_s == pytest.approx(25.0)
+
+
+def test_a_frame_rate_is_told_once() -> None:
+    camera = child(fps=8.0)
+    assert camera.rate() is None
+    camera.fps = 2.0
+    assert (camera.rate(), camera.rate()) == (Rate(2.0), None)
+
+
+def alarms_of(messages: list[Received]) -> list[dict[str, dict[str, object]]]:
+    return [valid(each.topic, each.payload)["alarms"] for each in messages if each.topic == f"{ROOT}/camera/cam1/alarm"]
+
+
+@pytest.mark.parametrize(("shade", "name"), [(0, "black"), (255, "white")])
+def test_a_camera_that_shows_nothing_is_told_to_the_yard_and_costs_no_call(tmp_path: Path, shade: int, name: str) -> None:
+    (tmp_path / "pictures").mkdir()
+    cv2.imwrite(str(tmp_path / "pictures" / "nothing.png"), np.full((360, 640, 3), shade, np.uint8))
+    settings = "\n[alarm]\nafter_s = 2.0\nevery_s = 0.2\n"
+    with (
+        Broker(tmp_path / "broker") as broker,
+        Subscriber(broker.port) as yard,
+        Gateway(tmp_path / "gateway", broker.port, more=settings, source=str(tmp_path / "pictures"), loop=True) as gateway,
+    ):
+        messages = yard.wait_for(lambda seen: any(each[name]["on"] for each in alarms_of(seen)), 60)
+        assert alarms_of(messages)[0][name] == {"on": False}
+        assert "since" in alarms_of(messages)[-1][name]
+        gateway.wait_for(lambda: f"alarm: the picture is {name}" in gateway.log())
+        yard.wait_for(lambda seen: _last(seen, "camera/cam1/status").get("reason") == name)
+        health = yard.wait_for(lambda seen: "camera_alarm" in _last(seen, "health").get("reasons", []))
+        assert _last(health, "camera/cam1/status")["state"] == "degraded"
+        assert _last(health, "health")["cameras"][0]["alarms"] == [name]
+        with Subscriber(broker.port, f"{ROOT}/camera/#") as late:
+            kept = late.wait_count(2)
+            assert alarms_of(kept)[-1][name]["on"], "who comes later is told too"
+        assert "vehicle seen" not in gateway.log()
+        assert gateway.stop()[0] == 0
+
+
+def _last(messages: list[Received], topic: str) -> dict[str, Any]:
+    found = [each for each in messages if each.topic == f"{ROOT}/{topic}"]
+    return dict(json.loads(found[-1].payload)) if found else {}
