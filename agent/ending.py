@@ -49,7 +49,8 @@ def _mark(store: Store, state: Literal["running", "clean", "reboot"]) -> None:
 
 def _result(state_dir: Path, invocation: str) -> str:
     """What systemd said about that very run; nothing where it was not systemd that ran it."""
-    file = state_dir / RESULT
+    # Where the unit could write it: an operator may have another folder for the store.
+    file = Path(os.environ.get("STATE_DIRECTORY", str(state_dir)).partition(":")[0]) / RESULT
     try:
         result, _, of = file.read_text("ascii", "replace").strip().partition(" ")
     except FileNotFoundError:
