@@ -1,8 +1,11 @@
 """The reader on the device reads rendered plates without a network, says how sure it is, and never guesses what it cannot see."""
 
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -292,3 +295,9 @@ def around(corners: tuple[tuple[float, float], ...]) -> Iterator[tuple[float, fl
     for share, score in ((1 / 6, 0.7), (5 / 6, 0.9)):
         x, y = start + (end - start) * share
         yield float(x) - 50, float(y) - 10, score
+
+
+def test_nothing_is_kept_in_the_home_folder_and_nobody_is_told_what_is_read(tmp_path: Path) -> None:
+    code = "from agent import config; from agent.ocr.embedded import Embedded\nwith Embedded(config.Settings()): pass"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": ""}, check=True)
+    assert list(tmp_path.rglob("*")) == []

@@ -1,6 +1,7 @@
 """The reader on the device: PP-OCR models from the rapidocr package, run by onnxruntime; nothing is ever downloaded."""
 
 import importlib.util
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -144,6 +145,8 @@ class _Models:
     """The two sessions and the recogniser's alphabet."""
 
     def __init__(self, threads: int) -> None:
+        # From 1.31 on it keeps a database in the home folder and sends what it does to its maker, from the import on.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         try:
             import onnxruntime  # optional: only where the device reads itself
         except ImportError as exc:
