@@ -275,7 +275,7 @@ def test_a_normal_day_raises_nothing() -> None:
     alarms = Alarms(config.Alarm(), config.Vision(), live=True)
     thing, until_s, comes_s, visits = vehicle(0), 0.0, 200.0, 0
     spent = time.process_time()
-    for now_s in np.arange(0, 24 * HOUR, 20.0).tolist():
+    for now_s in np.arange(0, 24 * HOUR, 30.0).tolist():
         if now_s >= comes_s:
             visits += 1
             thing, until_s = vehicle(visits, dice.uniform(0.3, 0.8)), now_s + dice.choice([5, 20, 60, 120, 600, 1800])
