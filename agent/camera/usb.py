@@ -12,6 +12,7 @@ from agent.errors import NeedsOperator, RetryLater
 log = logging.getLogger(__name__)
 
 _STABLE = (Path("/dev/v4l/by-id"), Path("/dev/v4l/by-path"))  # the camera itself where it has a serial number; else the socket it is in
+_EXPOSURE_MS = 0.1  # the unit of V4L2_CID_EXPOSURE_ABSOLUTE
 _MANUAL, _APERTURE_PRIORITY, _AUTOMATIC = 1, 3, 0  # V4L2_CID_EXPOSURE_AUTO; cameras of class UVC know 1 and 3
 
 
@@ -30,7 +31,7 @@ def opened(settings: config.Camera) -> cv2.VideoCapture:
 
 def _allowed(source: str) -> None:
     if not Path(source).exists():
-        there = ", ".join(sorted(map(str, _STABLE[0].glob("*")))) or f"one of {_STABLE[0]}"
+        there = ", ".join(map(str, _links(_STABLE[0]))) or f"one of {_STABLE[0]}"
         raise RetryLater(f"{source} is not there; plug the camera in, or set camera.source to {there}")
     if not os.access(source, os.R_OK | os.W_OK):
         raise NeedsOperator(f"{source} may not be opened by this user; add it to the group that owns the device: usermod -aG video …")
@@ -50,22 +51,26 @@ def _form(capture: cv2.VideoCapture, settings: config.Camera, source: str) -> No
 
 
 def _light(capture: cv2.VideoCapture, settings: config.Camera, source: str) -> None:
-    """Exposure and gain as asked; what the camera does not offer is told where it was asked for."""
+    """Exposure and gain as asked; what the camera has instead is told where something was asked for."""
     v4l2 = settings.v4l2
     if v4l2.exposure_ms:
-        # The unit of V4L2_CID_EXPOSURE_ABSOLUTE is 0.1 ms; it counts only in manual mode.
-        fixed = capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _MANUAL) and capture.set(cv2.CAP_PROP_EXPOSURE, round(v4l2.exposure_ms * 10))
-        _told(source, "camera.v4l2.exposure_ms", offered=fixed)
+        # It counts only in manual mode.
+        capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _MANUAL)
+        _set(capture, cv2.CAP_PROP_EXPOSURE, v4l2.exposure_ms / _EXPOSURE_MS, source, "camera.v4l2.exposure_ms")
     else:
         # A camera keeps what was set until it loses power: automatic has to be asked for, too.
         any(capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, mode) for mode in (_APERTURE_PRIORITY, _AUTOMATIC))
     if v4l2.gain >= 0:
-        _told(source, "camera.v4l2.gain", offered=capture.set(cv2.CAP_PROP_GAIN, v4l2.gain))
+        _set(capture, cv2.CAP_PROP_GAIN, v4l2.gain, source, "camera.v4l2.gain")
 
 
-def _told(source: str, key: str, *, offered: bool) -> None:
-    if not offered:
+def _set(capture: cv2.VideoCapture, control: int, wanted: float, source: str, key: str) -> None:
+    if not capture.set(control, wanted):
         log.warning("%s offers no control for %s, which has no effect: see v4l2-ctl --list-ctrls", source, key)
+    elif abs((got := capture.get(control)) - wanted) >= 1:
+        # Its limits, or an automatic of its own.
+        unit = _EXPOSURE_MS if control == cv2.CAP_PROP_EXPOSURE else 1.0
+        log.warning("%s has %g instead of %g for %s: see v4l2-ctl --list-ctrls", source, got * unit, wanted * unit, key)
 
 
 def _name_it(source: str) -> None:
@@ -79,5 +84,12 @@ def _name_it(source: str) -> None:
 def stable_name(source: str, folders: tuple[Path, ...] = _STABLE) -> Path | None:
     """The link in /dev/v4l that leads to this device, the first of `folders` first; None where there is none."""
     device = Path(source).resolve()
-    links = (link for folder in folders for link in sorted(folder.glob("*")))
+    links = (link for folder in folders for link in _links(folder))
     return next((link for link in links if link.resolve() == device), None)
+
+
+def _links(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in sorted(os.listdir(folder))]  # noqa: PTH208  # iterdir would only open it later
+    except OSError:  # it goes with the last camera, and may do so at this moment
+        return []
