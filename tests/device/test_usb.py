@@ -71,9 +71,8 @@ def test_a_camera_that_is_unplugged_is_given_up_at_once_and_named_while_it_is_aw
 
 def test_a_camera_that_comes_back_under_another_number_is_the_same_camera() -> None:
     rounds = facts()["back"]
-    print(
-        f"\nplugged in again, {rounds[0]['before']} now {rounds[0]['after']}: frames after {[round(each['recovered_s'], 1) for each in rounds]} s"
-    )
+    took = ", ".join(f"{each['recovered_s']:.1f}" for each in rounds)
+    print(f"\nplugged in again, {rounds[0]['before']} now {rounds[0]['after']}: frames after {took} s")
     assert len(rounds) == 3
     assert all(each["before"] != each["after"] for each in rounds)
     assert all(each["recovered_s"] < BACK_S for each in rounds)
