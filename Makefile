@@ -6,7 +6,11 @@ PHOTOS ?=
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
 TOOLS        = mosquitto mosquitto-clients openssl procps
 
-.PHONY: demo test device tools lint bench accuracy chaos day clean
+# Where `make install` puts the agent; with DESTDIR it only lays the files down there, as for the image of a card.
+PREFIX      ?= /opt/vin-agent
+DESTDIR     ?=
+
+.PHONY: demo test device tools lint bench accuracy chaos day deb install uninstall wheels arm64 clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
@@ -38,8 +42,30 @@ chaos: $(VENV)/dev.done  ## fifty times kill -9, with one line of figures
 day: $(VENV)/dev.done  ## a day at the gate in three minutes: 500 vehicles, two providers, faults of every kind, three kills
 	$(BIN)/python -m tests.chaos.day
 
+deb: build/tools/done  ## dist/vin-agent_<version>_<amd64, arm64>.deb, on any Debian machine
+	build/tools/bin/python systemd/deb/build.py deb
+
+install: build/tools/done  ## the same without a package, for this machine: sudo make install, then sudo vin-agent setup
+	build/tools/bin/python systemd/deb/build.py install --destdir "$(DESTDIR)/" --prefix "$(PREFIX)"
+	[ -n "$(DESTDIR)" ] || "$(PREFIX)/bin/switch"
+
+uninstall:  ## takes the program away again; settings and vehicles stay
+	-systemctl disable --now vin-agent.service
+	rm -rf "$(PREFIX)" /usr/lib/systemd/system/vin-agent.service /usr/local/bin/vin-agent
+
+wheels: $(VENV)/dev.done  ## whether a Raspberry Pi finds a wheel for everything in config/constraints.txt
+	$(BIN)/python -m tests.device.wheels
+
+arm64: $(VENV)/dev.done  ## the arm64 package installed and run under emulation: minutes, and root
+	$(BIN)/python -m pytest tests/device/arm64.py -q -s
+
 clean:  ## forget everything that was built
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Nothing but pip, of whatever Python is here: what it fetches is chosen by the machine that is built for.
+build/tools/done:
+	$(PYTHON) -m venv build/tools
+	touch $@
 
 # One virtual environment; each set of extras is installed once, at the versions pinned in config/constraints.txt.
 $(VENV)/%.done: pyproject.toml config/constraints.txt

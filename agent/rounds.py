@@ -1,6 +1,9 @@
 """The doctor's rounds over the whole device: settings, store, readers, cameras, broker; nothing that runs is disturbed."""
 
+import importlib
 import multiprocessing
+import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -9,7 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from agent import config, damage, doctor
+from agent import __version__, config, damage, doctor
 from agent.camera import open_camera
 from agent.clock import Clock
 from agent.doctor import Finding
@@ -24,6 +27,7 @@ from agent.sqlite import MB
 from agent.store import Store
 
 SAMPLE = "1M8GDM9AXKP042788"  # what stands in the small picture every reader is tried with
+SERVICE = "vin-agent"  # the user the unit names
 ANSWER_S = 5.0
 _ROOM = Path("/var/tmp")  # noqa: S108  # on a disk, where /tmp may be memory; what is made there has a name of its own
 _SPARE = 16 * MB
@@ -33,8 +37,11 @@ Look = Callable[[], Iterator[Finding]]
 
 
 def at_rest(settings: config.Settings) -> Iterator[Finding]:
-    """What can be told without network and cameras: whether this release can take over from the one that runs."""
-    yield from _each(lambda: _named(settings), lambda: _store(settings))
+    """What can be told without network and cameras: whether this release can take over from the one that runs.
+
+    The settings are right, or there were none; who this agent is, is not asked: the image for a card is nobody yet.
+    """
+    yield from _each(_programs, lambda: _store(settings))
     yield from _each(*(lambda each=name: _reader(each, settings) for name in settings.reading.chain))
 
 
@@ -55,6 +62,13 @@ def _each(*looks: Look) -> Iterator[Finding]:
             yield from look()
         except AgentError as trouble:
             yield Finding(False, str(trouble))
+
+
+def _programs() -> Iterator[Finding]:
+    """An error here is a mistake of this release or of its packages, and is shown as it is."""
+    for name in ("agent.supervisor", "agent.watch"):
+        importlib.import_module(name)
+    yield Finding(True, f"programs: this is version {__version__}, and all of it loads")
 
 
 def _named(settings: config.Settings) -> Iterator[Finding]:
@@ -132,12 +146,25 @@ def _camera(camera: config.Camera) -> Iterator[Finding]:
 
 
 def _first_frame(camera: config.Camera, pipe: "Connection[tuple[bool, str], None]") -> None:
+    _as_the_service()
     try:
         with open_camera(camera, Clock()) as source:
             frame = source.read()
             pipe.send((True, "gives no pictures any more") if frame is None else (True, "gives pictures of {} x {}".format(*frame.size)))
-    except AgentError as trouble:
+    except (AgentError, OSError) as trouble:
         pipe.send((False, str(trouble)))
+
+
+def _as_the_service() -> None:
+    """What root can open says nothing of what the service can."""
+    try:
+        user = pwd.getpwnam(SERVICE)
+    except KeyError:
+        return
+    if os.geteuid() == 0:
+        os.initgroups(user.pw_name, user.pw_gid)
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
 
 
 def _broker(settings: config.Settings, identity: Identity) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ def main() -> None:
     install.add_argument("--arch", choices=sorted(MACHINES), default=_said("dpkg", "--print-architecture"))
     install.add_argument("--destdir", type=Path, default=Path("/"))
     install.add_argument("--prefix", default=PREFIX)
-    install.set_defaults(do=lambda given: lay_out(given.project, given.arch, given.destdir, given.prefix))
+    install.set_defaults(do=lambda given: lay_out(given.project, given.arch, given.destdir, given.prefix, "usr/local/bin"))
     given = parser.parse_args()
     os.environ.setdefault("SOURCE_DATE_EPOCH", _said("git", "-C", str(PROJECT), "log", "-1", "--format=%ct") or "1700000000")
     given.do(given)
@@ -49,10 +49,7 @@ def package(project: Path, arch: str, out: Path, compress: str) -> Path:
     """Builds vin-agent_<version>_<arch>.deb in `out`."""
     with tempfile.TemporaryDirectory(prefix="vin-agent-deb-") as folder:
         root = Path(folder, "root")
-        lay_out(project, arch, root, PREFIX)
-        command = root / "usr/bin/vin-agent"
-        command.parent.mkdir(parents=True)
-        command.symlink_to(f"{PREFIX}/bin/vin-agent")
+        lay_out(project, arch, root, PREFIX, "usr/bin")
         licence = root / "usr/share/doc/vin-agent/copyright"
         licence.parent.mkdir(parents=True)
         licence.write_text(f"{(HERE / 'copyright').read_text('utf-8')}\n{(project / 'LICENSE').read_text('utf-8')}", "utf-8")
@@ -70,13 +67,17 @@ def package(project: Path, arch: str, out: Path, compress: str) -> Path:
     return made
 
 
-def lay_out(project: Path, arch: str, root: Path, prefix: str) -> None:
-    """Writes every file but the package's own below `root`: the program tree with its units, the launcher, the switch."""
+def lay_out(project: Path, arch: str, root: Path, prefix: str, commands: str) -> None:
+    """Writes every file but the package's own below `root`: the program tree with its units, the launcher, the switch, the command."""
     place = root / prefix.lstrip("/")
     shutil.rmtree(place / "package", ignore_errors=True)
     program(project, arch, place / "package")
     for name in ("vin-agent", "switch"):
         _copy(HERE / name, place / "bin" / name, 0o755)
+    command = root / commands / "vin-agent"
+    command.parent.mkdir(parents=True, exist_ok=True)
+    command.unlink(missing_ok=True)
+    command.symlink_to(f"{prefix}/bin/vin-agent")
     _copy(project / "README.md", place / "README.md", 0o644)
     for unit in (place / "package/systemd").glob("*.service") if prefix != PREFIX else ():
         unit.write_text(unit.read_text("utf-8").replace(PREFIX, prefix), "utf-8")

@@ -40,7 +40,10 @@ def package(arch: str = "amd64") -> Path:
 def release(
     base: Path, place: Path, version: str, changes: Mapping[str, tuple[str, str]] | None = None, unit: tuple[str, str] | None = None
 ) -> Path:
-    """A later release: `base` with another version, and in some files below site-packages a text that stands for another."""
+    """A later release: `base` with another version, and in some files below site-packages a text that stands for another.
+
+    In place of an empty text it is put at the end.
+    """
     root = place / f"vin-agent-{version}"
     _run("dpkg-deb", "--raw-extract", str(base), str(root))
     before = (root / PROGRAM / "VERSION").read_text("ascii").strip()
@@ -60,7 +63,7 @@ def release(
 def _change(file: Path, old: str, new: str) -> None:
     text = file.read_text("utf-8")
     assert old in text, f"{file} does not say {old!r}"
-    file.write_text(text.replace(old, new, 1), "utf-8")
+    file.write_text(text.replace(old, new, 1) if old else text + new, "utf-8")
 
 
 def _content() -> str:
