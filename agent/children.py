@@ -9,7 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import Literal
 
 from agent.domain import Alarm
-from agent.wire import Captured, Ended, FromChild, FromParent, Job, Progress, Rate
+from agent.wire import Captured, Ended, FromChild, FromParent, Job, Level, Progress, Rate
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class Child:
         self._said: tuple[State, str] = "starting", ""
         self._framed_at: float | None = None
         self.fps = self._told_fps = job.camera.fps
+        self._told_level = job.log_level
 
     @property
     def finished(self) -> bool:
@@ -80,6 +81,13 @@ class Child:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
+
+    def will_do(self, job: Job) -> bool:
+        """Whether its process can go on with this job: how much it logs can be told while it runs."""
+        if replace(self.job, log_level=job.log_level) != job:
+            return False
+        self.job = job
+        return True
 
     def leave(self, now: float) -> None:
         """Ask the process to hand over what it has and go; from then on nothing starts it again."""
@@ -142,6 +150,13 @@ class Child:
         self._told_fps = self.fps
         return Rate(self.fps)
 
+    def level(self) -> Level | None:
+        """What the process has to be told about its log, once."""
+        if self._told_level == self.job.log_level:
+            return None
+        self._told_level = self.job.log_level
+        return Level(self._told_level)
+
     def hung_up(self) -> None:
         """The pipe is at its end: everything the process ever said was read. Called by the take thread."""
         if self.pipe is not None:
@@ -196,7 +211,7 @@ class Child:
     def _start(self, now: float) -> None:
         ours, theirs = _SPAWN.Pipe()
         self._ended, self._deadline = None, now + self.job.camera.start_s
-        self._framed_at, self._told_fps = None, self.job.camera.fps
+        self._framed_at, self._told_fps, self._told_level = None, self.job.camera.fps, self.job.log_level
         process = _SPAWN.Process(target=_watch, args=(self.job, theirs), name=self.view.name, daemon=True)
         process.start()
         # Only the child may hold its end, or its death would never read as the end of the pipe.
@@ -234,7 +249,7 @@ class Children:
     def renew(self, jobs: list[Job]) -> None:
         """Have these jobs done from now on; a camera whose job is the same is not touched."""
         now = time.monotonic()
-        wanted = [next((child for child in self.all if child.job == job), None) or Child(job) for job in jobs]
+        wanted = [next((child for child in self.all if child.will_do(job)), None) or Child(job) for job in jobs]
         leaving = [child for child in self.all if child not in wanted]
         for child in leaving:
             child.leave(now)

@@ -51,8 +51,9 @@ class Take:
             time.sleep(0.2)  # nothing to wait on: every camera is between two processes
             return False
         for pipe, child in pipes.items():
-            if rate := child.rate():
-                _say(pipe, rate)
+            for word in (child.rate(), child.level()):
+                if word is not None:
+                    _say(pipe, word)
         ready = wait(pipes, timeout=0.5)
         for pipe, child in pipes.items():
             if pipe in ready:

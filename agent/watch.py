@@ -20,7 +20,7 @@ from agent.vision import encode, plate
 from agent.vision.alarm import Alarms
 from agent.vision.best import FinishedPass, Passes
 from agent.vision.gate import Gate, View
-from agent.wire import Captured, Ended, FromChild, FromParent, Job, Progress, Rate
+from agent.wire import Captured, Ended, FromChild, FromParent, Job, Level, Progress, Rate
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ class Outgoing:
     def _hear(self, word: FromParent) -> None:
         if isinstance(word, Rate):
             self.fps = word.fps
+        elif isinstance(word, Level):
+            logs.at(word.name)
         else:
             self.waiting.pop(word.read_id, None)
 

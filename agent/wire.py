@@ -63,5 +63,12 @@ class Rate:
     fps: float
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much the camera's process logs from now on."""
+
+    name: str
+
+
 FromChild = Progress | Captured | Ended
-FromParent = Ack | Rate
+FromParent = Ack | Rate | Level
