@@ -3,6 +3,7 @@
 import errno
 import faulthandler
 import logging
+import os
 import signal
 import threading
 import time
@@ -48,7 +49,14 @@ def run(settings: config.Settings, load: Load) -> int:
     clock = Clock()
     settings.agent.state_dir.mkdir(parents=True, exist_ok=True)
     with Store.open(settings.agent.state_dir, settings.store, clock.now().utc_ms) as store:
-        return Supervisor(settings, identity, bounds, store, clock, load).run()
+        supervisor = Supervisor(settings, identity, bounds, store, clock, load)
+        code = supervisor.run()
+    if supervisor.left_behind:
+        # A thread that comes back from native code into an interpreter on its way out aborts the process: a clean stop would count as
+        # a crash. The store is closed, and there is nothing else to tidy.
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 class Supervisor:
@@ -75,6 +83,7 @@ class Supervisor:
         self._opening.ring_reading = self._workers["read"].ring
         self._ladder = reboot.Ladder(ending.last_reboot(store), partial(ending.rebooting, store))
         self._named_late: set[str] = set()
+        self.left_behind = False
         self._words = ""
 
     def run(self) -> int:
@@ -216,6 +225,7 @@ class Supervisor:
     def _end(self, name: str, seconds: float) -> None:
         self._stops[name].set()
         if not self._workers[name].join(seconds):
+            self.left_behind = True
             log.warning(
                 "the %s worker did not end within %.1f s and is left behind; what it has not finished waits on the disk", name, seconds
             )
