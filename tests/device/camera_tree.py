@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
 PACKAGES = (
     *("ca-certificates", "python3-venv", "python3-numpy", "python3-libcamera", "python3-prctl", "libarchive13t64"),
+    *("dbus", "systemd", "systemd-sysv"),  # the camera within the service's sandbox
     *("gcc", "libc6-dev", "python3-dev"),  # the virtual camera's heap, and a dependency of picamera2 that comes as source
 )
 PICAMERA2 = "0.3.38"
