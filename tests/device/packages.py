@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ PROGRAM: Final = "opt/vin-agent/package"
 SITE: Final = f"{PROGRAM}/lib/python3/site-packages"
 
 
+@cache
 def package(arch: str = "amd64") -> Path:
     """vin-agent_<version>_<arch>.deb of these sources, built unless they have not changed since the last one."""
     kept = Path(os.environ.get("VIN_AGENT_TREES") or Path.home() / ".cache/vin-agent/trees").parent / "packages"
@@ -30,9 +32,10 @@ def package(arch: str = "amd64") -> Path:
             unfinished = kept / f".{arch}.part"
             shutil.rmtree(unfinished, ignore_errors=True)
             _run(sys.executable, str(BUILD), "deb", "--arch", arch, "--out", str(unfinished), "--compress", "zstd")
-            for old in kept.glob(f"{arch}-*"):
-                shutil.rmtree(old)
             unfinished.rename(place)
+            # The one before stays: another run, of other sources, may still be at it.
+            for old in sorted(kept.glob(f"{arch}-*"), key=lambda each: each.stat().st_mtime)[:-2]:
+                shutil.rmtree(old)
     (found,) = place.glob("*.deb")
     return found
 

@@ -2,110 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
+import hashlib
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, Final
+from typing import Final
 
-import cv2
 import pytest
 
 from agent import __version__
-from agent.camera.scene import Scene
 from tests.broker import Broker, Rules, Subscriber
 from tests.device.boot import Machine
-from tests.device.packages import package, release
+from tests.device.clean import LOGIN, PACKAGES, SUITES, Device, device, vehicle
+from tests.device.packages import BUILD, package, release
+from tests.device.service import VENV, base, wheel
 from tests.device.trees import run_in, scratch, tree
 
-# What the package depends on, a first process, and one module of apt's that was compiled against the system's NumPy.
-PACKAGES: Final = ("adduser", "dbus", "procps", "python3", "python3-bottleneck", "python3-numpy", "systemd", "systemd-sysv")
-SUITES: Final = {"bookworm": "1.24.", "trixie": "2.2."}
-LOGIN: Final = ("gate", "geheim")
 NEXT: Final = "9.0.0"
-MANY_S: Final = 90.0
-
 MIGRATION: Final = (
     '\n\n@migration\ndef m999_tomorrow(db: Connection) -> None:\n    db.execute("CREATE TABLE tomorrow (key TEXT PRIMARY KEY)")\n'
 )
 READY: Final = 'systemd.notify("READY=1"'
-
-
-@cache
-def vehicle() -> tuple[Path, str]:
-    """A folder of pictures in which one vehicle drives past, and its VIN."""
-    folder, scene = Path(mkdtemp(prefix="vin-pass-")), Scene(1, 1)
-    for number, view in enumerate(scene):
-        cv2.imwrite(str(folder / f"{number:04}.jpg"), view.pixels)
-    folder.chmod(0o755)
-    return folder, scene.truth[0]
-
-
-class Device:
-    """A booted machine with nothing of ours on it, the broker of its yard, and what an operator would type."""
-
-    def __init__(self, suite: str, machine: Machine, broker: Broker, yard: Subscriber, folder: Path) -> None:
-        self.suite, self.machine, self.broker, self.yard, self.folder = suite, machine, broker, yard, folder
-        shutil.copytree(vehicle()[0], machine.root / "srv/pass")
-
-    def dpkg(self, *words: str | Path, wrong: bool = False) -> tuple[str, float]:
-        """What dpkg said and how long it took; packages are brought in first."""
-        inside = []
-        for word in words:
-            inside.append(f"/root/{word.name}" if isinstance(word, Path) else word)
-            if isinstance(word, Path) and word.parent != self.machine.root / "root":
-                shutil.copy(word, self.machine.root / "root" / word.name)
-        began = time.monotonic()
-        said = self.sh(f"dpkg {' '.join(inside)} 2>&1; echo ended with $?")
-        assert said.endswith("ended with 1" if wrong else "ended with 0"), said
-        return said, time.monotonic() - began
-
-    def sh(self, command: str) -> str:
-        return self.machine.run("sh", "-c", command, timeout_s=300.0)
-
-    def set_up(self) -> str:
-        (self.machine.root / "root/secret").write_text(LOGIN[1])
-        where = f"--site hamburg --gate north-in --camera /srv/pass --port {self.broker.port}"
-        return self.sh(f"vin-agent setup --yes {where} --user {LOGIN[0]} --secret password=/root/secret")
-
-    def state(self) -> str:
-        return self.machine.run("systemctl", "is-active", "vin-agent", check=False)
-
-    def pid(self) -> str:
-        return self.machine.show("vin-agent", "MainPID")["MainPID"]
-
-    def version(self) -> str:
-        """Of the agent that runs, by what the yard was told last."""
-        told = [json.loads(each.payload) for each in self.yard.collect("/status") if each.topic.count("/") == 4]
-        return str(told[-1]["version"]) if told and told[-1]["state"] == "online" else ""
-
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(each.payload) for each in self.yard.collect("/gate/north-in/vin")]
-
-    def wait(self, true: Any, what: str) -> float:
-        return self.machine.wait(true, what, MANY_S, "vin-agent")
-
-    def stored(self, query: str) -> list[Any]:
-        """What the agent's store answers, asked inside by the system's Python."""
-        open_ = "sqlite3.connect('file:/var/lib/vin-agent/agent.db?mode=ro', uri=True)"
-        code = f"import json, sqlite3; print(json.dumps({open_}.execute({query!r}).fetchall()))"
-        rows: list[Any] = json.loads(self.machine.run("python3", "-c", code))
-        return rows
-
-
-@contextmanager
-def device(suite: str, folder: Path) -> Iterator[Device]:
-    with contextlib.ExitStack() as stack:
-        root = stack.enter_context(scratch(tree(suite, PACKAGES)))
-        machine = stack.enter_context(Machine(root))
-        broker = stack.enter_context(Broker(folder / "broker", Rules(login=LOGIN)))
-        yield Device(suite, machine, broker, stack.enter_context(Subscriber(broker.port, login=LOGIN)), folder)
 
 
 @pytest.fixture(params=SUITES)
@@ -185,7 +106,7 @@ def test_an_upgrade_keeps_what_waits_and_costs_the_gate_seconds(running: Device)
 def test_an_upgrade_leaves_a_stopped_service_stopped(running: Device) -> None:
     running.machine.run("systemctl", "stop", "vin-agent")
     running.dpkg("--install", release(package(), running.folder, NEXT))
-    assert running.state() == "inactive"
+    assert running.pid() == "0", running.machine.journal("vin-agent", "--lines=30")
     running.machine.run("systemctl", "start", "vin-agent")
     running.wait(lambda: running.version() == NEXT, "the new version")
 
@@ -265,7 +186,7 @@ def test_a_power_cut_during_an_upgrade_leaves_a_version_that_runs(moment: str, t
 
 def test_removal_leaves_settings_and_vehicles_and_purging_leaves_nothing(running: Device) -> None:
     _, removed = running.dpkg("--remove", "vin-agent")
-    assert running.state() == "inactive"
+    assert running.pid() == "0"
     assert running.sh("ls -A /opt 2>/dev/null | grep vin || true") == ""
     assert running.sh("ls /etc/vin-agent/agent.toml /etc/vin-agent/credentials/mqtt.password /var/lib/vin-agent/agent.db").count("\n") == 2
     sent = running.stored("SELECT sequence, key FROM sent")
@@ -285,3 +206,46 @@ def test_without_a_first_process_the_program_is_put_in_place_and_waits(tmp_path:
         shutil.copy(package(), root / "root/vin-agent.deb")
         assert "sudo vin-agent setup" in run_in(root, "dpkg", "--install", "/root/vin-agent.deb").stdout
         assert "numpy 1.24" in run_in(root, "vin-agent", "version").stdout
+
+
+@pytest.mark.parametrize("prefix", ["/opt/vin-agent", "/srv/agent"])
+def test_make_install_gives_a_machine_without_the_package_the_same(prefix: str, tmp_path: Path) -> None:
+    def make(root: Path) -> None:
+        install = [sys.executable, str(BUILD), "install", "--destdir", str(root), "--prefix", prefix]
+        subprocess.run(install, check=True, capture_output=True)
+
+    with device("bookworm", tmp_path, make) as made:
+        assert "sudo vin-agent setup" in made.sh(f"{prefix}/bin/switch")
+        made.set_up()
+        made.wait(made.events, "the first vehicle")
+        assert f"ExecStart={prefix}/bin/vin-agent run" in made.sh("systemctl cat vin-agent")
+
+
+def test_a_virtual_environment_of_ones_own_leaves_the_systems_numpy_alone() -> None:
+    """The way of README.md without package and without make: a venv that sees the system's packages, and config/device.txt."""
+    code = (
+        "import cv2, numpy as np\nfrom agent import config\nfrom agent.ocr.cloud import sample\nfrom agent.ocr.embedded import Embedded\n"
+        "with Embedded(config.Settings()) as reader: print(np.__version__, np.__file__, cv2.__version__, reader.read(sample()).text)"
+    )
+    said = []
+    for suite, version in SUITES.items():
+        with scratch(base(suite)) as root:
+            install = (f"{VENV}/bin/pip", "install", "--quiet", "--no-deps", f"/opt/wheel/{wheel().name}")
+            run_in(root, *install, binds={wheel().parent: "/opt/wheel"})
+            said.append(run_in(root, f"{VENV}/bin/python", "-c", code).stdout.split())
+            assert not list((root / VENV.lstrip("/")).glob("lib/python3*/site-packages/numpy*"))
+        assert said[-1][0].startswith(version)
+        assert said[-1][1].startswith("/usr/lib/python3/")
+        assert said[-1][3] == "1M8GDM9AXKP042788"
+    print(f"numpy: a virtual environment keeps the system's {said[0][0]} and {said[1][0]} under OpenCV {said[0][2]}")
+
+
+def test_the_same_sources_give_the_same_package(tmp_path: Path) -> None:
+    sums = set()
+    for name in ("first", "second"):
+        build = [sys.executable, str(BUILD), "deb", "--arch", "amd64", "--compress", "none", "--out", str(tmp_path / name)]
+        subprocess.run(build, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": "1790000000"})
+        (made,) = (tmp_path / name).glob("*.deb")
+        sums.add(hashlib.sha256(made.read_bytes()).hexdigest())
+        made.unlink()
+    assert len(sums) == 1
