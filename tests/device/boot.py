@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -17,27 +17,44 @@ BOOT_S: Final = 90.0
 INIT: Final = ("systemd", "init")
 REBOOT: Final = 133  # how systemd-nspawn says that it wants to be started again
 
-# Processes of its own as well: when the test dies, unshare does, then the first of them, and with it everything inside.
-INSIDE: Final = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--cgroup", "--pid", "--fork", "--kill-child", "--mount-proc")
-# A unified control group tree of its own: the machine may have the layout of the year 2015.
-START: Final = """
+# The machine may have the control groups of the year 2015: the unified tree is mounted where nobody else sees it, and what machines
+# that are gone have left in it is taken away.
+GROUPS: Final = """
 set -e
-mount --make-rprivate /
 umount -R /sys/fs/cgroup 2>/dev/null || umount -l /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
-mkdir -p /run/systemd
-export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
-exec systemd-nspawn --quiet --register=no --keep-unit --kill-signal=SIGRTMIN+3 --boot --console=pipe "$@"
+for old in /sys/fs/cgroup/vin-machine-*; do
+    if [ -e "$old" ] && [ ! -e "/proc/${old##*-}" ]; then
+        echo 1 > "$old/cgroup.kill" || true
+        for wait in $(seq 100); do grep -qs "populated 1" "$old/cgroup.events" || break; sleep 0.05; done
+        find "$old" -depth -type d -exec rmdir {} + || true
+    fi 2>/dev/null
+done
+"""
+# A control group of its own: in a common one each systemd would end the services of the other, which have the same names.
+# Processes of its own: when the test dies, unshare does, then the first of them, and with it everything inside.
+START: Final = """
+mkdir /sys/fs/cgroup/vin-machine-$$
+echo $$ > /sys/fs/cgroup/vin-machine-$$/cgroup.procs
+exec unshare --mount --cgroup --pid --fork --kill-child --mount-proc sh -ec '
+    umount /sys/fs/cgroup
+    mount -t cgroup2 none /sys/fs/cgroup
+    mkdir -p /run/systemd
+    export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+    exec systemd-nspawn --quiet --register=no --keep-unit --kill-signal=SIGRTMIN+3 --boot --console=pipe "$@"
+' boot "$@"
 """
 
 
-def processes() -> Iterator[tuple[int, str, int]]:
-    """Pid, name and parent of everything that runs."""
+def parents() -> dict[int, tuple[str, int]]:
+    """Pid → name and parent of everything that runs."""
+    found: dict[int, tuple[str, int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 name, _, rest = (entry / "stat").read_text("utf-8").partition(" (")[2].rpartition(") ")
-                yield int(entry.name), name, int(rest.split()[1])
+                found[int(entry.name)] = name, int(rest.split()[1])
+    return found
 
 
 class Machine:
@@ -63,14 +80,21 @@ class Machine:
         return self
 
     def _switch_on(self) -> None:
-        command = [*INSIDE, "sh", "-c", START, "boot", f"--directory={self.root}", *self._options]
+        command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", GROUPS + START, "boot"]
+        command += [f"--directory={self.root}", *self._options]
         self._container = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._console, stderr=self._console)
 
     def __exit__(self, *_: object) -> None:
         """Pull the plug: a container has no disk that minds."""
-        self._container.kill()
-        self._container.wait()
+        inside = [pid for pid, (_, parent) in parents().items() if parent == self._container.pid]
+        for pid in inside:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # the first of its processes: unshare looks on, and leaves no zombie
+        if not inside:
+            self._container.kill()
+        self._container.wait(30)
         self._console.close()
+        subprocess.run(("unshare", "--mount", "sh", "-c", GROUPS), check=True)
 
     def wait_up(self, other_than: int = 0) -> int:
         """Until systemd says that it has started everything; the pid, as seen from outside, of the first process inside."""
@@ -90,9 +114,9 @@ class Machine:
 
     def _first(self) -> int:
         """The first process inside: systemd, whose parent is the container's guard, which unshare has started."""
-        parents = {pid: (name, parent) for pid, name, parent in processes()}
-        for pid, (name, parent) in parents.items():
-            if name in INIT and parents.get(parent, ("", 0))[1] == self._container.pid:
+        known = parents()
+        for pid, (name, parent) in known.items():
+            if name in INIT and known.get(parent, ("", 0))[1] == self._container.pid:
                 return pid
         return 0
 
@@ -121,7 +145,7 @@ class Machine:
     def outside(self, inside: int) -> int:
         """The pid, outside, of a process of this machine; 0 where there is none."""
         space = Path(f"/proc/{self.init}/ns/pid").readlink()
-        for pid, _, _ in processes():
+        for pid in parents():
             with suppress(OSError):
                 if Path(f"/proc/{pid}/ns/pid").readlink() == space:
                     lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
@@ -141,8 +165,3 @@ class Machine:
                 raise AssertionError(f"{what}: not within {seconds:.0f} s\n{self.journal(unit, '--lines=60') if unit else self.console()}")
             time.sleep(0.05)
         return time.monotonic() - began
-
-    def power_off(self) -> None:
-        """In order, as an operator would."""
-        os.kill(self.init, signal.SIGRTMIN + 4)
-        self._container.wait(60)
