@@ -5,6 +5,9 @@ BIN     = $(VENV)/bin
 PHOTOS ?=
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
 TOOLS        = mosquitto mosquitto-clients openssl procps
+# What the device tests need besides: whole Debian trees, an RTSP server, a machine with a kernel of its own for USB.
+DEVICE_TOOLS = mmdebstrap systemd-container dpkg-dev qemu-system-x86 gir1.2-gst-rtsp-server-1.0 python3-gst-1.0 python3-gi python3-numpy \
+               gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
 # Where `make install` puts the agent; with DESTDIR it only lays the files down there, as for the image of a card.
 PREFIX      ?= /opt/vin-agent
@@ -19,8 +22,9 @@ test: tools $(VENV)/dev.done lint  ## types, style and every test, with the shar
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-device: $(VENV)/dev.done  ## camera stack, systemd and packages for real, in Debian trees: needs root
-	$(BIN)/python -m pytest tests/device -q -s
+device: tools $(VENV)/dev.done  ## camera stack, systemd and packages for real, in Debian trees: needs root
+	@.ci/tools $(DEVICE_TOOLS)
+	$(BIN)/python -m pytest tests/device -q -s --durations=15
 
 tools:
 	@.ci/tools $(TOOLS)

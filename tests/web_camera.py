@@ -85,7 +85,7 @@ class WebCamera:
             return False
         key, what = _md5(f"{self.user}:{REALM}:{self.password}"), _md5(f"{method}:{path}")
         middle = f":{said['nc']}:{said['cnonce']}:{said['qop']}:" if "qop" in said else ":"
-        return said["response"] == _md5(f"{key}:{NONCE}{middle}{what}")
+        return bool(said["response"] == _md5(f"{key}:{NONCE}{middle}{what}"))
 
 
 def _md5(text: str) -> str:

@@ -93,7 +93,11 @@ def _scene(settings: config.Camera, turn: int) -> Iterator[Pixels]:
 
 
 def _folder(folder: Path) -> Iterator[Pixels]:
-    for file in sorted(folder.iterdir()):
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as exc:
+        raise NeedsOperator(f"{folder}: {exc.strerror}; give the agent's user the right to list the folder of camera.source") from exc
+    for file in files:
         if file.suffix.lower() in PICTURES and (pixels := _picture(file)) is not None:
             yield pixels
 
