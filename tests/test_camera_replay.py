@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -60,6 +61,14 @@ def test_a_folder_is_shown_in_the_order_of_its_names_and_then_ends(folder: Path)
 
 def test_a_loop_begins_again(folder: Path) -> None:
     assert levels(settings(folder, loop=True), 10) == [5, 10, 20, 30, 5, 10, 20, 30, 5, 10]
+
+
+def test_a_folder_that_goes_away_between_two_rounds_is_named(folder: Path) -> None:
+    with open_camera(settings(folder, loop=True), Clock()) as camera:
+        assert all(camera.read() for _ in range(4))
+        shutil.rmtree(folder)
+        with pytest.raises(NeedsOperator, match="may list"):
+            camera.read()
 
 
 def test_pictures_that_cannot_be_read_are_left_out_with_a_warning_each(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -96,7 +96,7 @@ def _folder(folder: Path) -> Iterator[Pixels]:
     try:
         files = sorted(folder.iterdir())
     except OSError as exc:
-        raise NeedsOperator(f"{folder}: {exc.strerror}; give the agent's user the right to list the folder of camera.source") from exc
+        raise NeedsOperator(f"{folder}: {exc.strerror}; camera.source has to be a folder that the agent's user may list") from exc
     for file in files:
         if file.suffix.lower() in PICTURES and (pixels := _picture(file)) is not None:
             yield pixels
