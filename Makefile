@@ -13,18 +13,25 @@ DEVICE_TOOLS = mmdebstrap systemd-container dpkg-dev qemu-system-x86 gir1.2-gst-
 PREFIX      ?= /opt/vin-agent
 DESTDIR     ?=
 
-.PHONY: demo test device tools lint bench accuracy chaos day deb install uninstall wheels arm64 clean
+.PHONY: demo test device device-cameras device-services tools lint bench accuracy chaos day deb install uninstall wheels arm64 clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
 
 test: tools $(VENV)/dev.done lint  ## types, style and every test, with the share of lines they run
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 device: tools $(VENV)/dev.done  ## camera stack, systemd and packages for real, in Debian trees: needs root
 	@.ci/tools $(DEVICE_TOOLS)
-	$(BIN)/python -m pytest tests/device -q -s --durations=15
+	$(MAKE) --jobs=2 --output-sync=target device-cameras device-services
+
+device-cameras:
+	$(BIN)/python -m pytest tests/device/test_camera.py tests/device/test_rtsp.py tests/device/test_usb.py -q -s
+
+# Mostly waits, for machines that boot and versions on trial: it runs beside the cameras.
+device-services:
+	$(BIN)/python -m pytest tests/device -q -s $(foreach part,camera rtsp usb,--ignore=tests/device/test_$(part).py)
 
 tools:
 	@.ci/tools $(TOOLS)

@@ -31,7 +31,8 @@ class Terminal:
     def __enter__(self) -> Self:
         self._ours, theirs = pty.openpty()
         # --ctty: passwords are asked for at the terminal itself, whatever standard input is.
-        command = ["setsid", "--ctty", "--wait", *self._arguments]
+        # --default-signal: tests that run in a shell's background ignore interrupts, and so would whatever they start.
+        command = ["env", "--default-signal=INT", "setsid", "--ctty", "--wait", *self._arguments]
         self._process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": "200"})
         os.close(theirs)
         return self
