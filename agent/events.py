@@ -1,15 +1,14 @@
-"""What the yard is told about a vehicle: topics, the event and its limits. The version of the schema lives here only."""
+"""What the yard is told about a vehicle: the event and its limits. The version of the schema lives here only."""
 
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agent.domain import Candidate, Capture, Decision, EncodedImage, Event, Quality, Reading, Stamp, Vin, rfc3339
-from agent.errors import BadConfig
+from agent.topics import level
 
 Payload = dict[str, Any]
 
@@ -27,59 +26,6 @@ SCHEMAS = {
 }  # fmt: skip
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_LEVELS = re.compile(r"[^#+/\x00-\x1f]+(/[^#+/\x00-\x1f]+)*")
-
-
-@dataclass(frozen=True, slots=True)
-class Topics:
-    """The names of everything one agent publishes; raises `BadConfig` for a name that cannot be one level of a topic."""
-
-    prefix: str
-    site: str
-    agent: str
-
-    def __post_init__(self) -> None:
-        if not _LEVELS.fullmatch(self.prefix):
-            raise BadConfig(f"mqtt.prefix must be topic levels without + and #, not {self.prefix!r}")
-        _level("site", self.site)
-        _level("agent id", self.agent)
-
-    @property
-    def root(self) -> str:
-        return f"{self.prefix}/{self.site}/{self.agent}"
-
-    @property
-    def status(self) -> str:
-        return f"{self.root}/status"
-
-    @property
-    def info(self) -> str:
-        return f"{self.root}/info"
-
-    @property
-    def health(self) -> str:
-        return f"{self.root}/health"
-
-    def camera_status(self, camera: str) -> str:
-        return f"{self.root}/camera/{_level('camera', camera)}/status"
-
-    def camera_alarm(self, camera: str) -> str:
-        return f"{self.root}/camera/{_level('camera', camera)}/alarm"
-
-    def event(self, event: Event) -> str:
-        """The whole topic of an event, whose own is relative to the agent's."""
-        return f"{self.root}/{event.topic}"
-
-    def last(self, event: Event) -> str:
-        """Where the retained copy of a gate's final event goes."""
-        return f"{self.root}/{event.topic.removesuffix('/vin')}/last"
-
-
-def _level(what: str, name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise BadConfig(f"the {what} {name!r} cannot be a topic level: use lower case letters, digits, - and _, at most 63")
-    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +111,7 @@ def final(
             "agent": {"version": _short(facts.version), "config": _short(facts.config)},
         }),
     })  # fmt: skip
-    return Event(capture.read_id, f"gate/{_level('gate', capture.gate)}/{'vin' if found else 'unread'}", _fitted(payload))
+    return Event(capture.read_id, f"gate/{level('gate', capture.gate)}/{'vin' if found else 'unread'}", _fitted(payload))
 
 
 def audit(event_id: str, told: Mapping[str, str | int | None], *, facts: Facts, now: Stamp) -> Event:

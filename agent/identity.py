@@ -7,7 +7,8 @@ from pathlib import Path
 
 from agent import __version__, config
 from agent.errors import BadConfig
-from agent.events import Facts, Topics
+from agent.events import Facts
+from agent.topics import Topics
 
 _MACHINE_ID = Path("/etc/machine-id")
 

@@ -9,9 +9,10 @@ from typing import Protocol
 from agent import config
 from agent.domain import Event, Stamp
 from agent.errors import RetryLater
-from agent.events import Message, Payload, Topics, delivered, event_message, last, queued_ms
+from agent.events import Message, Payload, delivered, event_message, last, queued_ms
 from agent.mqtt import Link
 from agent.state import MqttHealth
+from agent.topics import Topics
 
 log = logging.getLogger(__name__)
 

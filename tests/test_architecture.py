@@ -20,6 +20,7 @@ FLOORS = [
         "agent.vin",
         "agent.vin_text",
         "agent.vision",
+        "agent.topics",
         "agent.events",
         "agent.state",
         "agent.ocr.sign",

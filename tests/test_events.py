@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from agent import events, state
 from agent.domain import Candidate, Decision, Reading, Vin
 from agent.errors import BadConfig
-from agent.events import Facts, Topics, delivered, encode, final, last
+from agent.events import Facts, delivered, encode, final, last
+from agent.topics import Topics
 from tests.payloads import valid
 from tests.samples import ACCEPTED, CAPTURE, FACTS, HONDA, IMAGE, NOW, READ_ID, READINGS, TAKEN, UNREAD
 

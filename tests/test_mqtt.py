@@ -13,10 +13,11 @@ import pytest
 from agent.clock import boot_id
 from agent.config import Mqtt
 from agent.errors import AgentError, NeedsOperator, RetryLater
-from agent.events import Message, Topics, delivered, event_message, final
+from agent.events import Message, delivered, event_message, final
 from agent.mqtt import Link
 from agent.settings import Secret
 from agent.state import retained, status
+from agent.topics import Topics
 from tests.broker import Authority, Broker, Rules, Subscriber, free_port
 from tests.payloads import valid
 from tests.samples import ACCEPTED, CAPTURE, FACTS, NOW, READINGS

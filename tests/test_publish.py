@@ -17,10 +17,11 @@ from agent.clock import Clock
 from agent.config import Mqtt
 from agent.domain import Stamp
 from agent.errors import RetryLater
-from agent.events import Message, Topics
+from agent.events import Message
 from agent.mqtt import Link
 from agent.publish import Bucket, Publisher, Tally
 from agent.settings import Secret
+from agent.topics import Topics
 from tests.broker import Broker, Received, Rules, Subscriber
 from tests.payloads import valid
 from tests.samples import FACTS, NOW, UNREAD, MemoryOutbox, event

@@ -21,11 +21,12 @@ from paho.mqtt.properties import Properties
 
 from agent import config
 from agent.clock import Clock
-from agent.events import Message, Topics, delivered, event_message
+from agent.events import Message, delivered, event_message
 from agent.mqtt import Link
 from agent.publish import Publisher
 from agent.state import retained
 from agent.store import Store
+from agent.topics import Topics
 from tests.broker import Broker
 from tests.samples import event
 

@@ -1,0 +1,62 @@
+"""Where on the broker the agent publishes: the names of its topics."""
+
+import re
+from dataclasses import dataclass
+
+from agent.domain import Event
+from agent.errors import BadConfig
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LEVELS = re.compile(r"[^#+/\x00-\x1f]+(/[^#+/\x00-\x1f]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names of everything one agent publishes; raises `BadConfig` for a name that cannot be one level of a topic."""
+
+    prefix: str
+    site: str
+    agent: str
+
+    def __post_init__(self) -> None:
+        if not _LEVELS.fullmatch(self.prefix):
+            raise BadConfig(f"mqtt.prefix must be topic levels without + and #, not {self.prefix!r}")
+        level("site", self.site)
+        level("agent id", self.agent)
+
+    @property
+    def root(self) -> str:
+        return f"{self.prefix}/{self.site}/{self.agent}"
+
+    @property
+    def status(self) -> str:
+        return f"{self.root}/status"
+
+    @property
+    def info(self) -> str:
+        return f"{self.root}/info"
+
+    @property
+    def health(self) -> str:
+        return f"{self.root}/health"
+
+    def camera_status(self, camera: str) -> str:
+        return f"{self.root}/camera/{level('camera', camera)}/status"
+
+    def camera_alarm(self, camera: str) -> str:
+        return f"{self.root}/camera/{level('camera', camera)}/alarm"
+
+    def event(self, event: Event) -> str:
+        """The whole topic of an event, whose own is relative to the agent's."""
+        return f"{self.root}/{event.topic}"
+
+    def last(self, event: Event) -> str:
+        """Where the retained copy of a gate's final event goes."""
+        return f"{self.root}/{event.topic.removesuffix('/vin')}/last"
+
+
+def level(what: str, name: str) -> str:
+    """The name, if it can be one level of a topic; `what` it names is told in the error."""
+    if not _NAME.fullmatch(name):
+        raise BadConfig(f"the {what} {name!r} cannot be a topic level: use lower case letters, digits, - and _, at most 63")
+    return name
