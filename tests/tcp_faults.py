@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 import threading
+from abc import ABC, abstractmethod
 from typing import Literal, Self
 
 from tests.loopback import Loopback
@@ -37,11 +38,10 @@ class Hole:
         return caller
 
 
-class Proxy:
-    """Passes connections on to a port of this machine; `mode` holds for all that is under way, or for what follows after `most` bytes."""
+class _Listener(ABC):
+    """A server on loopback, in `with`; `_serve` is what it does with each caller."""
 
-    def __init__(self, target: int, mode: Mode = "pass", most: int = 0) -> None:
-        self.target, self.mode, self.most = target, mode, most
+    def __init__(self) -> None:
         self._loopback = Loopback(self._serve)
 
     def __enter__(self) -> Self:
@@ -50,6 +50,18 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self._loopback.stop()
+
+    @abstractmethod
+    def _serve(self, caller: socket.socket) -> None:
+        """In a thread of its own; ends when the loopback is stopping."""
+
+
+class Proxy(_Listener):
+    """Passes connections on to a port of this machine; `mode` holds for all that is under way, or for what follows after `most` bytes."""
+
+    def __init__(self, target: int, mode: Mode = "pass", most: int = 0) -> None:
+        super().__init__()
+        self.target, self.mode, self.most = target, mode, most
 
     def _serve(self, caller: socket.socket) -> None:
         try:
@@ -79,20 +91,13 @@ class Proxy:
                     far.sendall(data)
 
 
-class Silent:
+class Silent(_Listener):
     """Takes every connection and never says a word; `taken` counts them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.taken = 0
         self._counting = threading.Lock()
-        self._loopback = Loopback(self._serve)
-
-    def __enter__(self) -> Self:
-        self.port = self._loopback.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loopback.stop()
 
     def _serve(self, caller: socket.socket) -> None:
         with self._counting:

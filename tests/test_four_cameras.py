@@ -5,10 +5,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from agent.demo import filled
 from agent.shipped import shipped
@@ -20,12 +17,6 @@ from tests.vendors import VendorServer
 ROOT = "vinagent/v1/demo/gateway"
 NAMES = ("north", "east", "south", "west")
 STALL_S = 8.0
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as broker:
-        yield broker
 
 
 def gateway(folder: Path, broker: Broker, *, reading: str = "", **settings: object) -> Gateway:

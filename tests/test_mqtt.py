@@ -73,12 +73,6 @@ def trouble(kind: type[AgentError], to: Mqtt) -> str:
     return str(caught.value)
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as started:
-        yield started
-
-
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_state_and_event_reach_the_yard_as_the_contract_says(broker: Broker, protocol: str) -> None:
     with Subscriber(broker.port) as yard, link(settings(broker.port, protocol)) as open_link:

@@ -82,18 +82,6 @@ def ids(messages: Sequence[Received]) -> list[str]:
     return [str(valid(each.topic, each.payload)["id"]) for each in messages]
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as started:
-        yield started
-
-
-@pytest.fixture
-def yard(broker: Broker) -> Iterator[Subscriber]:
-    with Subscriber(broker.port) as subscriber:
-        yield subscriber
-
-
 def test_the_yard_hears_how_the_agent_is_before_it_hears_of_vehicles(broker: Broker, yard: Subscriber) -> None:
     outbox = filled(20)
     with publisher(broker, outbox, says=STATE, last=False) as open_publisher:

@@ -53,12 +53,6 @@ def test_a_secret_that_changes_is_named_and_not_shown() -> None:
     assert "hush" not in repr(change)
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as broker:
-        yield broker
-
-
 class Site:
     """A gateway whose file is written anew; each camera shows vehicles of its own."""
 

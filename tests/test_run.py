@@ -5,10 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from agent.camera.scene import Scene
 from tests.broker import Authority, Broker, Received, Rules, Subscriber
@@ -17,18 +14,6 @@ from tests.payloads import valid
 
 ROOT = "vinagent/v1/demo/gateway"
 FINAL = f"{ROOT}/gate/north-in/vin"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def yard(broker: Broker) -> Iterator[Subscriber]:
-    with Subscriber(broker.port) as yard:
-        yield yard
 
 
 def vins(messages: list[Received]) -> dict[str, str]:

@@ -36,12 +36,14 @@ class Slow:
         return Frame(np.full((48, 64, 3), 90, np.uint8), Clock().now())
 
 
-def test_a_camera_with_a_picture_a_minute_is_heard_of_in_between_and_stops_when_it_is_told_to() -> None:
-    settings = config.Camera(driver="snapshot", source="http://camera/picture", fps=1 / 60)
+def heard_from(settings: config.Camera, camera: Slow, *asked: Rate) -> list[Progress]:
+    """The first four words of a watch over `camera` that the parent has asked for something; it ends when it is told to."""
     ours, theirs = multiprocessing.Pipe()
-    stop, camera = threading.Event(), Slow(settings.fps)
+    stop = threading.Event()
     watch = Watch(Job(settings, config.Vision(), Bounds(), "info"), Outgoing(theirs))
     loop = threading.Thread(target=watch.run, args=(camera, stop.is_set), daemon=True)
+    for word in asked:
+        ours.send(word)
     loop.start()
     heard: list[Progress] = []
     while len(heard) < 4:
@@ -50,6 +52,13 @@ def test_a_camera_with_a_picture_a_minute_is_heard_of_in_between_and_stops_when_
     stop.set()
     loop.join(20)
     assert not loop.is_alive()
+    return heard
+
+
+def test_a_camera_with_a_picture_a_minute_is_heard_of_in_between_and_stops_when_it_is_told_to() -> None:
+    settings = config.Camera(driver="snapshot", source="http://camera/picture", fps=1 / 60)
+    camera = Slow(settings.fps)
+    heard = heard_from(settings, camera)
     assert camera.reads == 1
     assert [word.frames for word in heard] == [1, 1, 1, 1]
     ages = [word.age_s for word in heard]
@@ -59,18 +68,8 @@ def test_a_camera_with_a_picture_a_minute_is_heard_of_in_between_and_stops_when_
 
 def test_a_camera_is_slowed_down_when_the_parent_says_so() -> None:
     settings = config.Camera(driver="opencv", source="0", fps=50.0)
-    ours, theirs = multiprocessing.Pipe()
-    stop, camera = threading.Event(), Slow(settings.fps)
-    watch = Watch(Job(settings, config.Vision(), Bounds(), "info"), Outgoing(theirs))
-    loop = threading.Thread(target=watch.run, args=(camera, stop.is_set), daemon=True)
-    ours.send(Rate(1.0))
-    loop.start()
-    heard: list[Progress] = []
-    while len(heard) < 4:
-        assert ours.poll(20)
-        heard.append(ours.recv())
-    stop.set()
-    loop.join(20)
+    camera = Slow(settings.fps)
+    heard_from(settings, camera, Rate(1.0))
     assert camera.reads <= 20, "one a second, not the fifty that were set"
 
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,6 @@ from tests.payloads import valid
 ROOT = "vinagent/v1/demo/gateway"
 FINAL, STATUS, HEALTH = f"{ROOT}/gate/north-in/vin", f"{ROOT}/camera/cam1/status", f"{ROOT}/health"
 PATIENCE_S = 120.0  # two cores, four other jobs, and an interpreter that starts in a tree
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def yard(broker: Broker) -> Iterator[Subscriber]:
-    with Subscriber(broker.port) as yard:
-        yield yard
 
 
 def events(messages: list[Received]) -> list[dict[str, Any]]:

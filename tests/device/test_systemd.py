@@ -120,6 +120,16 @@ def back_s(machine: Machine, began: float, before: int) -> float:
     return time.monotonic() - began
 
 
+def back_after(number: signal.Signals, machine: Machine, yard: Subscriber) -> tuple[float, list[Received]]:
+    """Seconds from a signal to the running agent until another is READY, and what the yard had heard when that was online."""
+    machine.run("systemctl", "start", UNIT)
+    yard.wait_for(lambda seen: online(seen), 30)
+    before, began = machine.main_pid(UNIT), time.monotonic()
+    os.kill(before, number)
+    seconds = back_s(machine, began, before)
+    return seconds, yard.wait_for(lambda seen: len(online(seen)) == 2, 30)
+
+
 def online(messages: list[Received]) -> list[dict[str, Any]]:
     told = [valid(each.topic, each.payload) for each in messages if each.topic == f"{ROOT}/status"]
     return [each for each in told if each["state"] == "online"]
@@ -179,13 +189,7 @@ def test_it_is_ready_within_two_seconds_and_stops_within_ten(machine: Machine, y
 
 
 def test_a_killed_agent_is_back_and_says_that_it_crashed(machine: Machine, yard: Subscriber, suite: str) -> None:
-    machine.run("systemctl", "start", UNIT)
-    yard.wait_for(lambda seen: online(seen), 30)
-    before = machine.main_pid(UNIT)
-    began = time.monotonic()
-    os.kill(before, signal.SIGKILL)
-    TABLE[suite]["kill"] = back_s(machine, began, before)
-    seen = yard.wait_for(lambda seen: len(online(seen)) == 2, 30)
+    TABLE[suite]["kill"], seen = back_after(signal.SIGKILL, machine, yard)
     assert [each["last_exit"] for each in online(seen)] == ["clean", "crash"]
     assert TABLE[suite]["kill"] <= BACK_S
 
@@ -196,13 +200,7 @@ def watched(machine: Machine) -> None:
 
 def test_a_hung_agent_is_ended_by_the_watchdog_and_says_so(machine: Machine, yard: Subscriber, suite: str) -> None:
     watched(machine)
-    machine.run("systemctl", "start", UNIT)
-    yard.wait_for(lambda seen: online(seen), 30)
-    before = machine.main_pid(UNIT)
-    began = time.monotonic()
-    os.kill(before, signal.SIGSTOP)
-    TABLE[suite]["hang"] = back_s(machine, began, before)
-    seen = yard.wait_for(lambda seen: len(online(seen)) == 2, 30)
+    TABLE[suite]["hang"], seen = back_after(signal.SIGSTOP, machine, yard)
     assert online(seen)[-1]["last_exit"] == "watchdog"
     assert "Watchdog timeout" in machine.journal(UNIT)
     assert "most recent call first" in machine.journal(UNIT, "--priority=warning"), "the stack of what hung"
