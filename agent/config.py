@@ -52,7 +52,7 @@ class Vision:
     awake_s: float = number(3.0, 0.1, 600)
     dark: float = number(12.0, 0, 255)
     bright: float = number(250.0, 0, 255)
-    min_text_px: int = number(8, 4, 200)
+    min_text_px: int = number(12, 4, 200)
     gap_s: float = number(0.8, 0.1, 60)
     settle_s: float = number(0.6, 0.1, 600)
     longest_s: float = number(6.0, 0.5, 600)

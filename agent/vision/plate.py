@@ -1,80 +1,84 @@
 """Finding the plate: from the pixels of a frame to the few lines of text that are most likely a VIN, and their upright crops."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from agent.domain import Box, Pixels, Plate
-from agent.vision import sharpness, weights
-from agent.vision.judge import Doubles
-from agent.vision.lines import Level, Line, distinct, overlaps, proposals, pyramid
-from agent.vision.strip import measurements, tightened
+from agent.vision import net, sharpness, weights
+from agent.vision.lines import Level, Line, distinct, overlaps, pyramid, sample
+from agent.vision.parts import Part, parts, whole
 
-_PROPOSED = 32  # proposals drawn tight, best first: twice as many cost 10 ms and brought one photograph in a hundred
-_MEASURED = 40  # tight lines measured
 _SMALL = 480  # pixels; a close-up with smaller sides is enlarged, so that its glyphs reach the size the search is made for
-_LONGEST, _SHORTEST = 30.0, 3.0  # width over height of what may be a VIN line
+_CLOSE_UP = 640 * 640  # pixels, enlarged: of so few everything is looked at, at two sizes
+_LARGE = 600  # pixels of the shorter side from which a picture is searched smaller than it is, where no text is too small for that
+_LONGEST, _SHORTEST = 30.0, 2.2  # width over height of what may be a VIN line
 _SAME = 0.3  # overlap from which two lines are about the same text
+_CLOSER = 6  # marked lines that are looked at once more
+_BESIDE, _ABOVE, _WIDEST = 48, 38, 640  # pixels around such a line, and of the line itself
 _WORTH = 0.02  # below this a line is hardly ever a VIN and is not mentioned
 
 
-def find(frame: Pixels, min_text_px: int = 8, most: int = 5) -> list[Plate]:
+def find(frame: Pixels, min_text_px: int = 12, most: int = 5) -> list[Plate]:
     """The lines of text in a BGR or grey picture that look like a VIN, best first; `score` is a probability.
 
-    `min_text_px` is the least height of a line that is searched for; text up to a third of the picture's height is found.
+    `min_text_px` is the least height of a line that is searched for; text up to a third of the picture's height is found. The angle
+    is the direction of reading, -180 to 180 degrees.
     """
-    levels, up, lines = candidates(grey(frame), min_text_px)
-    lines, scores = _judged(levels, lines)
-    # The best line once more from where it was drawn: with its tilt known better, ends that had drifted out of the band come back.
-    again, again_scores = _judged(levels, _tight(levels, lines[:1]))
-    lines, scores = _ranked([*lines, *again], np.concatenate([scores, again_scores]))
-    best = distinct(overlaps(lines), _SAME, most)
-    return [_plate(frame, lines[index].scaled(1 / up), float(scores[index])) for index in best if scores[index] >= _WORTH]
-
-
-def _judged(levels: list[Level], lines: list[Line]) -> tuple[list[Line], Doubles]:
-    return _ranked(lines, weights.VIN([measured(levels, line) for line in lines]))
-
-
-def _ranked(lines: list[Line], scores: Doubles) -> tuple[list[Line], Doubles]:
-    order = np.argsort(-scores)
-    return [lines[index] for index in order], scores[order]
-
-
-def _tight(levels: list[Level], rough: list[Line]) -> list[Line]:
-    return [line for each in rough for line in tightened(levels, each) if _SHORTEST <= line.width / line.height <= _LONGEST]
+    levels, up = sizes(grey(frame))
+    lines = marked(levels, min_text_px * up)
+    scores = weights.VIN([line.traits for line in lines])
+    order = [int(at) for at in np.argsort(-scores) if scores[at] >= _WORTH]
+    best = [order[at] for at in distinct(overlaps([lines[at] for at in order]), _SAME, most)]
+    return [_plate(frame, lines[at].scaled(1 / up), float(scores[at])) for at in best]
 
 
 def grey(pixels: Pixels) -> Pixels:
     return pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
-def candidates(picture: Pixels, min_text_px: int) -> tuple[list[Level], float, list[Line]]:
-    """The grey picture at its sizes, how far it was enlarged, and the tight lines worth measuring in its enlarged pixels."""
-    levels, up, found = proposed(picture, min_text_px)
-    chances = weights.TEXT([line.traits for line in found])
-    ordered = [found[index] for index in np.argsort(-chances)]
-    rough = [ordered[index] for index in distinct(overlaps(ordered), 0.75, _PROPOSED)]
-    tight = _tight(levels, rough)
-    return levels, up, [tight[index] for index in distinct(overlaps(tight), 0.85, _MEASURED)]
+def sizes(picture: Pixels) -> tuple[list[Level], float]:
+    """The grey picture at its sizes, and how far it was enlarged."""
+    if max(picture.shape) > _SMALL:
+        return pyramid(picture), 1.0
+    return pyramid(np.asarray(cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.uint8)), 2.0
 
 
-def proposed(picture: Pixels, min_text_px: int) -> tuple[list[Level], float, list[Line]]:
-    """As `candidates`, but every rough proposal."""
-    up = 2.0 if max(picture.shape) <= _SMALL else 1.0
-    if up > 1:
-        picture = np.asarray(cv2.resize(picture, None, fx=up, fy=up, interpolation=cv2.INTER_LINEAR), np.uint8)
-    finest = 1.0
-    while min(picture.shape) * finest > 600 and min_text_px * finest >= 8:
-        finest /= 2
-    levels = pyramid(picture, finest)
-    return levels, up, [line for level in levels if level.scale <= finest for line in proposals(level)]
+def marked(levels: list[Level], least_px: float) -> list[Line]:
+    """Every line that the second look holds for a VIN, drawn closely; `traits` is what it saw from near and from afar."""
+    seen = [part.back(line) for part in _parts(levels, least_px) for line in net.marked(part.grey)]
+    seen = sorted(filter(_may_be, seen), key=lambda line: -line.traits[0])
+    apart = [seen[at] for at in distinct(overlaps(seen), _SAME, _CLOSER)]
+    return [near for line in apart for near in _closer(levels, line)]
 
 
-def measured(levels: list[Level], line: Line) -> list[float]:
-    """All that is known of a tight line, in the order the weights were trained with."""
-    return [*line.traits, *map(float, measurements(levels, line))]
+def _may_be(line: Line) -> bool:
+    return _SHORTEST <= line.width / line.height <= _LONGEST
+
+
+def _parts(levels: list[Level], least_px: float) -> list[Part]:
+    """What is looked at: every other size, because the second look sees text from 6 to 44 pixels high."""
+    if levels[0].grey.size <= _CLOSE_UP:
+        return [whole(level) for level in levels[:2]]
+    fine = [level for level in levels if least_px * level.scale >= net.LEAST_PX and min(level.grey.shape) > _LARGE / 2]
+    at = levels.index((fine or levels[:1])[-1])
+    return parts(levels[at]) + [whole(level) for level in levels[at + 2 :: 2]]
+
+
+def _closer(levels: list[Level], line: Line) -> Iterator[Line]:
+    """The line upright, at the size that is seen best, looked at once more: its ends and its tilt are known better then."""
+    strip = sample(levels, line, round(net.BEST_PX), _BESIDE, _ABOVE, _WIDEST)
+    down, right = line.height / net.BEST_PX, line.width / (strip.shape[1] - 2 * _BESIDE)
+    middle = (strip.shape[1] - 1) / 2, (strip.shape[0] - 1) / 2
+    near = [each for each in net.marked(strip) if abs(each.y - middle[1]) < net.BEST_PX and abs(each.x - middle[0]) < middle[0] / 2]
+    if near:
+        best = max(near, key=lambda each: each.traits[0] * each.width)
+        moved = line.moved((best.x - middle[0]) * right, (best.y - middle[1]) * down)
+        angle = (line.angle + best.angle + 180) % 360 - 180
+        yield replace(moved, width=best.width * right, height=best.height * down, angle=angle, traits=(*best.traits, *line.traits))
 
 
 def _plate(frame: Pixels, line: Line, score: float) -> Plate:

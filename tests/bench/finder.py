@@ -127,6 +127,8 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     recall(arguments.photos, arguments.part, arguments.limit)
+    if not arguments.limit:
+        return
     negatives(arguments.photos)
     frames(arguments.photos)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Rng = np.random.Generator
 Floats = npt.NDArray[np.float32]
-Label = tuple[float, float, float, float]
+Quad = npt.NDArray[np.float32]
 
 SIZE = (960, 540)
 ALPHABET = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
@@ -46,8 +46,8 @@ class Patch:
     bottom: float
 
 
-def scene(rng: Rng) -> tuple[npt.NDArray[np.uint8], list[Label]]:
-    """A grey picture and the upright hulls of the VIN lines in it: one, or none in a third of the scenes."""
+def scene(rng: Rng) -> tuple[npt.NDArray[np.uint8], list[Quad]]:
+    """A grey picture and the corners (4, 2) of the VIN lines in it: one, or none in a third of the scenes."""
     width, height = SIZE
     coarse = rng.uniform(40, 190, (int(rng.integers(2, 9)), int(rng.integers(2, 12)))).astype(np.float32)
     canvas = np.asarray(cv2.resize(coarse, SIZE, interpolation=cv2.INTER_CUBIC), np.float32)
@@ -118,8 +118,8 @@ def other(rng: Rng) -> Patch:
     return Patch(pixels, 0, 0, pixels.shape[1], pixels.shape[0])
 
 
-def laid(rng: Rng, canvas: Floats, patch: Patch) -> Label:
-    """The patch turned and laid somewhere into the scene; gives the upright hull of its text."""
+def laid(rng: Rng, canvas: Floats, patch: Patch) -> Quad:
+    """The patch turned and laid somewhere into the scene; gives the corners of its text, top left first, clockwise."""
     rows, columns = patch.pixels.shape
     width, height = SIZE
     angle = float(np.clip(rng.normal(0, 12), -35, 35))
@@ -134,11 +134,8 @@ def laid(rng: Rng, canvas: Floats, patch: Patch) -> Label:
     inside = cv2.warpAffine(np.ones_like(patch.pixels), turn, SIZE)
     drawn = cv2.warpAffine(patch.pixels, turn, SIZE, flags=cv2.INTER_LINEAR)
     canvas += (drawn - canvas * inside) * (inside > 0.99)
-    corners = np.array(
-        [[patch.left, patch.top, 1], [patch.right, patch.top, 1], [patch.right, patch.bottom, 1], [patch.left, patch.bottom, 1]]
-    )
-    (left, top), (right, bottom) = (corners @ turn.T).min(axis=0), (corners @ turn.T).max(axis=0)
-    return float(left), float(top), float(right), float(bottom)
+    sides = (patch.left, patch.top), (patch.right, patch.top), (patch.right, patch.bottom), (patch.left, patch.bottom)
+    return np.asarray(np.array(sides) @ turn[:, :2].T + turn[:, 2], np.float32)
 
 
 def seen(rng: Rng, canvas: Floats) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,41 @@
+"""The agent's own recogniser: reads nothing but VINs, seventeen characters of 33, from one line cut out of a picture."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from agent.domain import Box, Pixels
+from agent.ocr.beam import Floats
+
+WEIGHTS = Path(__file__).with_name("letters.onnx")
+_ROWS, _COLUMNS = 32, 320  # what it was taught: seventeen characters fill the same width, however they were squeezed
+# Margins beside and above the line, in text heights: each view is a little different, what they agree on is there.
+_VIEWS = ((0.25, 0.10), (0.10, 0.20), (0.40, 0.02))
+
+
+@cache
+def _network(weights: Path) -> cv2.dnn.Net:
+    return cv2.dnn.readNetFromONNX(str(weights))
+
+
+def views(pixels: Pixels, line: Box, most: int = len(_VIEWS)) -> Sequence[Floats]:
+    """What it makes of the line in so many cuts: (80, 34) shares each, of the pause and the 33 characters in each column."""
+    grey = pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+    blob = np.stack([_cut(grey, line, *margins) for margins in _VIEWS[:most]])[:, None]
+    network = _network(WEIGHTS)
+    network.setInput(blob)
+    return list(np.asarray(network.forward(), np.float32))
+
+
+def _cut(grey: Pixels, line: Box, beside: float, above: float) -> Floats:
+    """The line with margins as (32, 320) grey values; what lies outside the picture repeats its border."""
+    box = line.grown(beside * line.height, above * line.height)
+    wide, high = box.width / _COLUMNS, box.height / _ROWS
+    if high > 1.5:
+        grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 0.4 * high), np.uint8)
+    warp = np.array([[wide, 0, box.x + (wide - 1) / 2], [0, high, box.y + (high - 1) / 2]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(grey, warp, (_COLUMNS, _ROWS), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
