@@ -46,8 +46,9 @@ class Spool:
         self._rows, self._pictures = Table(db, "spool", ("put_ms",)), Table(db, "pictures", encode=pack, decode=unpack)
         self._now_ms = db.number("SELECT put_ms FROM spool ORDER BY rowid DESC LIMIT 1")
 
-    def put(self, capture: Capture, now_ms: int) -> bool:
-        """True once the capture and its pictures are on the disk; False, and nothing changes, if its id is known already.
+    def put(self, capture: Capture, now_ms: int, readings: Sequence[Reading] = ()) -> bool:
+        """True once the capture and its pictures are on the disk, with what was read of it already; False, and nothing changes, if its
+        id is known.
 
         Raises `RetryLater` where nothing could be written, `Rejected` where the pictures are more than the store may hold.
         """
@@ -55,7 +56,8 @@ class Spool:
         with self._db.transaction():
             if self._knows(capture.read_id):
                 return False
-            self._rows[capture.read_id] = {"capture": capture_to_json(capture), "readings": [], "put_ms": now_ms}
+            read = [reading_to_json(each) for each in readings]
+            self._rows[capture.read_id] = {"capture": capture_to_json(capture), "readings": read, "put_ms": now_ms}
             self._pictures.update({f"{capture.read_id}/{place:02d}": image.jpeg for place, image in enumerate(capture.images)})
         return True
 
