@@ -119,15 +119,13 @@ class Read:
     def step(self) -> bool:
         now = self.clock.now()
         off_s = self.chain.off_for_s()
-        if off_s and now.seconds < self.quiet_until:
-            return False
-        spooled = self.store.spool.head(now.utc_ms)
+        spooled = self.store.spool.head(now.utc_ms, only_read=bool(off_s and now.seconds < self.quiet_until))
         if spooled is None:
             return False
         if off_s and not self._will_do(spooled, spooled.readings):
             # Nobody can be asked: the queue stays as it is, or an outage would write every waiting row again and again.
             self.quiet_until = now.seconds + min(off_s, LOOK_AGAIN_S)
-            return False
+            return self.store.spool.line_up(spooled.capture.read_id)
         return self._read_and_tell(spooled)
 
     def _read_and_tell(self, spooled: Spooled) -> bool:
