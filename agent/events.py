@@ -9,7 +9,8 @@ from typing import Any
 
 from agent.domain import Candidate, Capture, Decision, EncodedImage, Event, Quality, Reading, Stamp, Vin, rfc3339
 from agent.topics import level
-from agent.vin_code import BARCODE, asked
+from agent.vin_code import BARCODE, asked, bare
+from agent.vin_text import plausible
 
 Payload = dict[str, Any]
 
@@ -216,8 +217,8 @@ def _document(readings: Sequence[Reading]) -> dict[str, str]:
 
 
 def _barcodes(readings: Sequence[Reading]) -> list[str]:
-    """What stood in them, import mark and all; labels repeat themselves."""
-    return list(dict.fromkeys(_short(each.text) for each in readings if each.provider == BARCODE))[:4]
+    """The words that hold a VIN, import mark and all; labels repeat themselves."""
+    return list(dict.fromkeys(each.text for each in readings if each.provider == BARCODE and plausible(bare(each.text))))[:4]
 
 
 def _image(image: EncodedImage, taken: Stamp) -> Payload:
