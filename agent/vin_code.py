@@ -14,6 +14,9 @@ PROVEN = 0.999
 
 _WORD = re.compile(r"[^\W_]+")  # ends at blanks, punctuation and control characters; lower case and other scripts make it no VIN
 _CAPTION = "VIN"
+# Of ISO 15434: every word begins with its data identifier, that of a VIN is `I` (ANSI MH10.8.2). Seventeen characters are another
+# identifier and sixteen of a part: the number of a gearbox looks much like a VIN.
+_ENVELOPE = "[)>"
 
 
 def words_in(text: str) -> list[str]:
@@ -21,7 +24,8 @@ def words_in(text: str) -> list[str]:
 
     Nothing is folded, joined or cut to size: a code is read exactly, so a letter that no VIN has makes it another number.
     """
-    return [word for word in _WORD.findall(text) if plausible(bare(word))]
+    words = [word for word in _WORD.findall(text) if plausible(bare(word))]
+    return [word for word in words if word != bare(word)] if text.startswith(_ENVELOPE) else words
 
 
 def asked(readings: Sequence[Reading]) -> list[Reading]:
@@ -30,7 +34,7 @@ def asked(readings: Sequence[Reading]) -> list[Reading]:
 
 
 def bare(word: str) -> str:
-    """The word without its import mark or caption: `I` in front is the data identifier of a VIN (ANSI MH10.8.2), at both ends a frame."""
+    """The word without its import mark or caption: `I` in front is that of the data identifier, at both ends a frame."""
     if len(word) == LENGTH + 1 and word[0] == "I":
         return word[1:]
     if len(word) == LENGTH + 2 and word[0] == word[-1] == "I":
@@ -42,12 +46,17 @@ def settled(voted: Decision, printed: Collection[str], codes: Sequence[Reading],
     """What the vote over the printed line becomes beside the barcodes of the same pass; `printed` is every VIN the line was read as.
 
     One that agrees with any of these settles it. One alone is believed where it proves itself, or its check digit or a second
-    picture does, and where it is a VIN beyond its shape: of a known maker, or with a right check digit. Codes that disagree with each
-    other or with a line that was read surely are two vehicles, or a part: for a person. A required check digit must hold here too.
+    picture does. Codes that disagree with each other or with a line that was read surely are two vehicles: for a person. A required
+    check digit must hold here too. One that nothing but its shape makes a VIN, without a known maker, a right check digit or a line
+    that agrees, may be the number of a part: it counts only where there is no other VIN, and goes to a person.
     """
     by_vin: dict[str, list[Reading]] = {}
     for code in codes:
         by_vin.setdefault(bare(code.text), []).append(code)
+    likely = {value: each for value, each in by_vin.items() if value in printed or _is_likely(describe(value))}
+    if not likely and voted.vin:
+        return voted
+    by_vin = likely or by_vin
     found = max(by_vin, key=lambda value: (value in printed, max(map(_worth, by_vin[value]))))
     sure = voted.vin.value if voted.vin and voted.outcome == "accepted" else None
     coded = _coded(voted, describe(found), by_vin[found], found in printed)
@@ -55,6 +64,10 @@ def settled(voted: Decision, printed: Collection[str], codes: Sequence[Reading],
         base = voted if sure else coded
         return replace(base, outcome="needs_review", reason="disagreement", candidates=_beside(base.candidates, by_vin))
     return _raised(voted, coded) if sure else coded
+
+
+def _is_likely(vin: Vin) -> bool:
+    return vin.wmi_known or vin.check_digit == "pass"
 
 
 def _worth(code: Reading) -> float:
@@ -94,7 +107,7 @@ def _objection(vin: Vin, codes: Sequence[Reading], voted: Decision, agrees: bool
     if vin.check_digit == "fail":
         return "check_digit"
     believed = checked or max(map(_worth, codes)) >= PROVEN or len({code.image for code in codes}) > 1
-    if agrees or (believed and (checked or vin.wmi_known)):
+    if agrees or (believed and _is_likely(vin)):
         return None
     return "disagreement" if voted.vin else "blurred"
 

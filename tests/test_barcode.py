@@ -57,7 +57,7 @@ def test_a_label_that_was_burnt_light_into_dark_is_read() -> None:
 def test_small_bars_are_read_once_the_picture_is_enlarged() -> None:
     small = seen(code(VIN, "Code39", 1.5), blur=0.6, noise=3.0)
     assert [reading.text for reading in barcode.read(small)] == [VIN]
-    assert not barcode.read(small, enlarged=False)
+    assert not barcode.read(small, enlarged=0)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,7 @@ def test_small_bars_are_read_once_the_picture_is_enlarged() -> None:
         ("1HGCM826 33A004352", "Code39"),
         ("1hgcm82633a004352", "QRCode"),
         ("aB1HGCM82633A004352Cd", "QRCode"),
+        ("[)>\x1e06\x1dY7320000000000X\x1dP31187045\x1dTC2232713B8SX0201\x1e\x04", "DataMatrix"),
         (f"{VIN} " + "and much more " * 40, "QRCode"),
     ],
     ids=lambda each: each[:24],
@@ -142,29 +143,38 @@ def on_a_frame(kind: str, *, below: bool, tilt: float) -> tuple[Pixels, Plate]:
 def test_the_code_above_or_below_a_line_is_in_what_is_kept_of_the_frame(below: bool, tilt: float) -> None:
     frame, plate = on_a_frame("Code39", below=below, tilt=tilt)
     view = barcode.around(frame, plate)
-    assert words(view) == [VIN]
-    assert view.size < frame.size / 8
-    assert view.base is None or view.base.size <= view.size
+    assert words(view.level()) == [VIN]
+    assert view.pixels.ndim == 2
+    assert view.pixels.base is None or view.pixels.base.size <= view.pixels.size
+
+
+def test_the_dots_in_the_far_corner_of_a_label_are_in_what_is_kept_of_the_frame() -> None:
+    """As the makers' labels have it: a line of 200 pixels on a label three times as wide."""
+    frame = np.full((1080, 1920, 3), 235, np.uint8)
+    dots = cv2.cvtColor(code(VIN, "DataMatrix", 3.0), cv2.COLOR_GRAY2BGR)
+    frame[400 : 400 + dots.shape[0], 1030 : 1030 + dots.shape[1]] = dots
+    view = barcode.around(frame, Plate(Box(700, 500, 200, 16), 0.0, 0.9, 1.0))
+    assert words(view.level()) == [VIN]
+    assert view.pixels.size < frame.size / 16
 
 
 @given(st.floats(-300, 2000), st.floats(-300, 1200), st.floats(1, 1500), st.floats(1, 200), st.floats(-40, 40))
 def test_what_surrounds_a_plate_never_reaches_beyond_the_frame(x: float, y: float, width: float, height: float, angle: float) -> None:
     frame = np.full((120, 160), 90, np.uint8)
     view = barcode.around(frame, Plate(Box(x, y, width, height), angle, 0.5, 1.0))
-    assert view.ndim == 2
-    assert view.shape[0] <= 120
-    assert view.shape[1] <= 160
-    assert barcode.read(view) == []
+    assert view.pixels.shape[0] <= 120
+    assert view.pixels.shape[1] <= 160
+    assert barcode.near([(0, view)]) == ()
 
 
 def test_the_pictures_of_a_pass_are_looked_at_until_a_code_proves_itself() -> None:
     bars, dots, blank = code(VIN, "Code39"), code(VIN, "DataMatrix"), np.full((90, 90), 200, np.uint8)
     looked: list[int] = []
 
-    def views(*pictures: Pixels) -> Iterator[tuple[int, Pixels]]:
+    def views(*pictures: Pixels) -> Iterator[tuple[int, barcode.Around]]:
         for number, picture in enumerate(pictures):
             looked.append(number)
-            yield number, picture
+            yield number, barcode.Around(picture, (0.0, 0.0), 0.0)
 
     assert [each.image for each in barcode.near(views(blank, bars, dots, dots))] == [1, 2]
     assert looked == [0, 1, 2]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -68,7 +69,7 @@ class Unsure:
     def __init__(self) -> None:
         self.asked = 0
 
-    def __enter__(self) -> "Unsure":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None: ...

@@ -29,13 +29,13 @@ _FAST = 12.0  # plate widths a second a plate seen for the first time may have: 
 # eq=False: comparing pixels is never what a caller means by `==`.
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """An upright crop of a plate, BGR or grey, with the text line's place in it; `around` is where its barcodes are looked for, grey."""
+    """An upright crop of a plate, BGR or grey, with the text line's place in it; `around` is where barcodes are looked for."""
 
     taken_at: Stamp
     pixels: Pixels
     line: Box
     quality: Quality
-    around: Pixels | None = None
+    around: barcode.Around | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
