@@ -59,6 +59,7 @@ class Vision:
     pictures: int = number(3, 1, 8)
     margin_x: float = number(4.0, 0, 10)
     margin_y: float = number(2.0, 0, 10)
+    barcodes: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 from agent.domain import Candidate, Capture, Decision, EncodedImage, Event, Quality, Reading, Stamp, Vin, rfc3339
 from agent.topics import level
+from agent.vin_code import BARCODE, asked, bare
+from agent.vin_text import plausible
 
 Payload = dict[str, Any]
 
@@ -77,7 +79,7 @@ def final(
 ) -> Event:
     """The one final event about a vehicle, under the id it got at capture: a VIN, or `unread` with the reason.
 
-    `attempts` counts the calls made for this vehicle (default: the readings there are), `fallback` tells that a later
+    `attempts` counts the calls made for this vehicle (default: the readings that were asked for), `fallback` tells that a later
     provider of the chain had to answer. What only the sending knows is added by `delivered`.
     """
     found = decision.vin is not None
@@ -101,11 +103,12 @@ def final(
             **(_vin(decision, decision.vin) if decision.vin else {"decision": "unread", "reason": decision.reason or "no_plate"}),
             "raw": decision.raw[:256],
             "candidates": [_candidate(each) for each in sorted(decision.candidates, key=lambda each: -each.score)[:8]],
-            "frames": {"seen": capture.frames_seen, "sent": len({each.image for each in readings}), "agreeing": decision.agreeing},
+            "frames": {"seen": capture.frames_seen, "sent": len({each.image for each in asked(readings)}), "agreeing": decision.agreeing},
+            "barcodes": _barcodes(readings) or None,
             **_where(capture),
             "quality": _quality(best.quality) if best else None,
             "document": _document(readings) or None,
-            "ocr": _ocr(behind, len(readings) if attempts is None else attempts, fallback) if behind else None,
+            "ocr": _ocr(behind, len(asked(readings)) if attempts is None else attempts, fallback) if behind else None,
             "image": _image(best, taken) if best else None,
             "clock": {"trust": taken.trust, "boot_id": _short(taken.boot_id), "monotonic_ms": taken.monotonic_ms},
             "agent": {"version": _short(facts.version), "config": _short(facts.config)},
@@ -211,6 +214,11 @@ def _ocr(behind: Reading, attempts: int, fallback: bool) -> Payload:
 def _document(readings: Sequence[Reading]) -> dict[str, str]:
     """What the operator wanted told of a licence; the first reading of each field counts."""
     return {_short(name): _short(text) for reading in reversed(readings) for name, text in reading.fields}
+
+
+def _barcodes(readings: Sequence[Reading]) -> list[str]:
+    """The words that hold a VIN, import mark and all; labels repeat themselves."""
+    return list(dict.fromkeys(each.text for each in readings if each.provider == BARCODE and plausible(bare(each.text))))[:4]
 
 
 def _image(image: EncodedImage, taken: Stamp) -> Payload:

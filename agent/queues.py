@@ -13,6 +13,7 @@ from agent.table import Table, from_row, pack, unpack
 
 _PAGE_ROWS = 64
 _SET_BACK_MS = 60_000  # a clock that goes back further was set, not disciplined
+_READ_MS = 1  # `next_ms` of a vehicle that came with a reading: earlier than any wait, and over for a release that knows nothing of it
 _OF_READ = "key >= :id || '/' AND key < :id || '0'"  # '0' follows '/': the pictures <read_id>/00, /01, …
 
 
@@ -46,8 +47,9 @@ class Spool:
         self._rows, self._pictures = Table(db, "spool", ("put_ms",)), Table(db, "pictures", encode=pack, decode=unpack)
         self._now_ms = db.number("SELECT put_ms FROM spool ORDER BY rowid DESC LIMIT 1")
 
-    def put(self, capture: Capture, now_ms: int) -> bool:
-        """True once the capture and its pictures are on the disk; False, and nothing changes, if its id is known already.
+    def put(self, capture: Capture, now_ms: int, readings: Sequence[Reading] = ()) -> bool:
+        """True once the capture and its pictures are on the disk, with what was read of it already; False, and nothing changes, if its
+        id is known.
 
         Raises `RetryLater` where nothing could be written, `Rejected` where the pictures are more than the store may hold.
         """
@@ -55,7 +57,10 @@ class Spool:
         with self._db.transaction():
             if self._knows(capture.read_id):
                 return False
-            self._rows[capture.read_id] = {"capture": capture_to_json(capture), "readings": [], "put_ms": now_ms}
+            read = [reading_to_json(each) for each in readings]
+            self._rows[capture.read_id] = {"capture": capture_to_json(capture), "readings": read, "put_ms": now_ms}
+            if read:
+                self._db.execute("UPDATE spool SET next_ms = ? WHERE key = ?", (_READ_MS, capture.read_id))
             self._pictures.update({f"{capture.read_id}/{place:02d}": image.jpeg for place, image in enumerate(capture.images)})
         return True
 
@@ -64,11 +69,14 @@ class Spool:
         question = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE key = :id" for table in tables)  # noqa: S608  # our own names
         return self._db.select_one(question, {"id": read_id}) is not None
 
-    def head(self, now_ms: int) -> Spooled | None:
-        """The oldest vehicle whose wait is over. A row that is damaged is put aside and told as an audit, not returned."""
+    def head(self, now_ms: int, *, only_read: bool = False) -> Spooled | None:
+        """The oldest vehicle whose wait is over, those first that came with a reading, which may need nobody: or none but them.
+
+        A row that is damaged is put aside and told as an audit, not returned.
+        """
         self._wake(now_ms)
-        first = "SELECT rowid, key, value, attempts FROM spool WHERE next_ms = 0 ORDER BY rowid LIMIT 1"
-        while row := self._db.select_one(first):
+        first = "SELECT rowid, key, value, attempts FROM spool WHERE next_ms = ? ORDER BY rowid LIMIT 1"
+        while row := self._db.select_one(first, (_READ_MS,)) or (not only_read and self._db.select_one(first, (0,))):
             number, read_id, raw, attempts = row
             try:
                 return self._spooled(read_id, from_row(raw), attempts)
@@ -95,14 +103,19 @@ class Spool:
         """
         until = now_ms if now_ms >= self._now_ms - _SET_BACK_MS else 2**62
         self._now_ms = now_ms
-        if self._db.select_one("SELECT 1 FROM spool WHERE next_ms > 0 AND next_ms <= ? LIMIT 1", (until,)):
-            self._db.execute("UPDATE spool SET next_ms = 0 WHERE next_ms > 0 AND next_ms <= ?", (until,))
+        over = f"next_ms > {_READ_MS} AND next_ms <= ?"
+        if self._db.select_one(f"SELECT 1 FROM spool WHERE {over} LIMIT 1", (until,)):  # noqa: S608  # our own words
+            self._db.execute(f"UPDATE spool SET next_ms = 0 WHERE {over}", (until,))  # noqa: S608
 
     def note(self, read_id: str, reading: Reading) -> None:
         """Keeps a reading with its vehicle; durable on return, or with the caller's transaction."""
         with self._db.transaction():
             if row := self._rows.get(read_id):
                 self._rows[read_id] = {**row, "readings": [*row["readings"], reading_to_json(reading)]}
+
+    def line_up(self, read_id: str) -> bool:
+        """What it came with is not enough: it waits for its turn with the others; False where it does so already."""
+        return self._db.execute("UPDATE spool SET next_ms = 0 WHERE key = ? AND next_ms = ?", (read_id, _READ_MS)) > 0
 
     def postpone(self, read_id: str, until_ms: int) -> None:
         """One attempt more; the vehicle keeps its place, but is not the head before `until_ms`."""

@@ -25,6 +25,7 @@ from agent.ocr.cloud import sample
 from agent.ocr.embedded import Embedded
 from agent.sqlite import MB
 from agent.store import Store
+from agent.vision import zxing
 
 SAMPLE = "1M8GDM9AXKP042788"  # what stands in the small picture every reader is tried with
 SERVICE = "vin-agent"  # the user the unit names
@@ -52,6 +53,7 @@ def everything(settings: config.Settings, *, call: bool = False) -> Iterator[Fin
         yield from doctor.examine(name, settings, call=call)
     if "embedded" in settings.reading.chain:
         yield from _each(lambda: _reader("embedded", settings))
+    yield from _barcodes(settings)
     yield from cameras(settings)
     yield from _each(lambda: _broker(settings, identify(settings)))
 
@@ -105,6 +107,16 @@ def _reader(name: str, settings: config.Settings) -> Iterator[Finding]:
     if reading.text != SAMPLE:
         raise NeedsOperator(f"embedded: read {reading.text!r} where {SAMPLE} stands; this machine or its packages compute wrong")
     yield Finding(True, f"embedded: read the sample right in {reading.latency_ms} ms")
+
+
+def _barcodes(settings: config.Settings) -> Iterator[Finding]:
+    """Not at rest: a release that reads none does its work all the same."""
+    if not settings.vision.barcodes:
+        yield Finding(True, "barcodes: not wanted (vision.barcodes)")
+    elif trouble := zxing.trouble():
+        yield Finding(False, f"{trouble}, or set vision.barcodes = false; vehicles are read without them")
+    else:
+        yield Finding(True, "barcodes: read one that was drawn for it")
 
 
 def cameras(settings: config.Settings) -> Iterator[Finding]:

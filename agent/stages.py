@@ -21,6 +21,7 @@ from agent.ocr.chain import Chain
 from agent.publish import Publisher
 from agent.store import Spooled, Store
 from agent.vin import judge
+from agent.vin_code import asked
 from agent.wire import Ack, Captured, FromChild, FromParent
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class Take:
     def _take(self, word: Captured, pipe: "Connection[FromParent, FromChild]") -> None:
         capture = word.capture
         try:
-            new = self.store.spool.put(capture, self.clock.now().utc_ms)
+            new = self.store.spool.put(capture, self.clock.now().utc_ms, word.readings)
         except Rejected as refusal:
             # It would be refused for ever: acknowledged, so that the camera does not say it again and again.
             log.error("%s: a vehicle was seen and cannot be kept: %s", capture.camera, refusal)
@@ -118,15 +119,13 @@ class Read:
     def step(self) -> bool:
         now = self.clock.now()
         off_s = self.chain.off_for_s()
-        if off_s and now.seconds < self.quiet_until:
-            return False
-        spooled = self.store.spool.head(now.utc_ms)
+        spooled = self.store.spool.head(now.utc_ms, only_read=bool(off_s and now.seconds < self.quiet_until))
         if spooled is None:
             return False
         if off_s and not self._will_do(spooled, spooled.readings):
             # Nobody can be asked: the queue stays as it is, or an outage would write every waiting row again and again.
             self.quiet_until = now.seconds + min(off_s, LOOK_AGAIN_S)
-            return False
+            return self.store.spool.line_up(spooled.capture.read_id)
         return self._read_and_tell(spooled)
 
     def _read_and_tell(self, spooled: Spooled) -> bool:
@@ -161,7 +160,7 @@ class Read:
         readers = seen.readers_of(image)
         if readers:
             return not opinion.wants_another(self.settings) or readers >= set(self.chain.names)
-        return len({reading.image for reading in seen.readings}) >= self.settings.calls_per_vehicle
+        return len({reading.image for reading in asked(seen.readings)}) >= self.settings.calls_per_vehicle
 
     def _ask(self, image: EncodedImage, without: frozenset[str]) -> Reading:
         answer = self.chain.read(image, without)
@@ -173,10 +172,14 @@ class Read:
         return answer.reading
 
     def _will_do(self, spooled: Spooled, readings: tuple[Reading, ...]) -> bool:
-        """Whether to tell what there is although more was wanted: a VIN does not wait for long, a vehicle not for ever."""
-        waited_ms = self.clock.now().utc_ms - spooled.put_ms
-        has_vin = judge(readings, self.settings).vin is not None
-        return self._too_old(spooled) or (has_vin and waited_ms >= self.settings.second_wait_s * 1000)
+        """Whether to tell what there is although more was wanted: a VIN does not wait for long, a vehicle not for ever.
+
+        One that its barcodes have settled wants nothing more.
+        """
+        waited_ms, decision = self.clock.now().utc_ms - spooled.put_ms, judge(readings, self.settings)
+        if self._too_old(spooled) or opinion.is_enough(decision, readings, self.settings):
+            return True
+        return decision.vin is not None and waited_ms >= self.settings.second_wait_s * 1000
 
     def _decided(self, seen: "_Seen") -> Decision:
         decision = opinion.concluded(judge(seen.readings, self.settings), seen.readings, self.settings)
@@ -194,8 +197,9 @@ class Read:
 
     def _finish(self, spooled: Spooled, decision: Decision, readings: tuple[Reading, ...]) -> None:
         now, capture = self.clock.now(), spooled.capture
-        first, attempts = self.chain.names[0], max(len(readings), self.store.ledger.calls(capture.read_id))
-        fallback = bool(readings) and all(reading.provider != first for reading in readings)
+        first, answers = self.chain.names[0], asked(readings)
+        attempts = max(len(answers), self.store.ledger.calls(capture.read_id))
+        fallback = bool(answers) and all(reading.provider != first for reading in answers)
         event = events.final(capture, decision, readings, facts=self.facts, now=now, attempts=attempts, fallback=fallback)
         with self.store.transaction():  # in one queue or the other, never both, never neither
             sequence = self.store.outbox.put(event, now.utc_ms)
@@ -217,7 +221,7 @@ class _Seen:
     was_refused: bool = False
 
     def readers_of(self, image: EncodedImage) -> frozenset[str]:
-        return frozenset(reading.provider for reading in self.readings if reading.image == image.number)
+        return frozenset(reading.provider for reading in asked(self.readings) if reading.image == image.number)
 
     def refused(self, refusal: Rejected) -> None:
         """A picture that was refused says something about itself; calls that all came to nothing, about the vendor."""

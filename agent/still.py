@@ -22,7 +22,7 @@ from agent.errors import BadConfig, Rejected, RetryLater
 from agent.ocr import DOCUMENTS, DocumentProvider, Provider, provider_class
 from agent.ocr.embedded import Embedded
 from agent.vin import judge
-from agent.vision import encode, plate
+from agent.vision import barcode, encode, plate
 from agent.vision.sharpness import glare
 
 _READ = 3  # likeliest lines of each finder that are read before the picture is given up
@@ -38,7 +38,7 @@ class Sight:
     """What one picture came to: the lines that were read, the pictures made of them and their readings, in the same order.
 
     `chosen` is the place of the line that the decision is about, None where there was no line to read; `refusals` is why others
-    were not read.
+    were not read; `codes` are the barcodes that hold a VIN, wherever in the picture.
     """
 
     plates: tuple[Plate, ...]
@@ -47,6 +47,7 @@ class Sight:
     decision: Decision
     chosen: int | None
     refusals: tuple[str, ...] = ()
+    codes: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,17 @@ def look(
     second: Finder | None = None,
     pay: Callable[[], None] = lambda: None,
 ) -> Sight:
-    """Reads the likeliest lines of a BGR picture, one by one until a VIN is accepted; each line is judged by itself.
+    """Reads the likeliest lines of a BGR picture, one by one until a VIN is accepted; each is judged by itself, beside the barcodes.
 
-    `second` is asked for more lines where those of the first finder give no accepted VIN. A reader that is paid gets as many as a
-    vehicle at the gate would, and the whole picture where there is no line, or where it reads documents; `pay` is called before each.
+    `second` is asked for more lines where those of the first finder give no accepted VIN. A reader that is paid is spared where a
+    barcode settles it; else it gets as many as a vehicle at the gate would, and the whole picture where there is no line, or where it
+    reads documents; `pay` is called before each.
     """
     attempts: list[_Attempt] = []
     refusals: list[str] = []
+    codes = tuple(barcode.read(pixels)) if settings.vision.barcodes else ()
+    if provider.metered and judge(codes, settings.reading).outcome == "accepted":
+        return _sight([], (), codes)
     lines = _paid(pixels, provider, settings) if provider.metered else _lines(pixels, settings.vision.min_text_px, second)
     for line in lines:
         # A line that fits no bounds cannot be read; the next one may.
@@ -87,10 +92,11 @@ def look(
         except Rejected as refusal:
             refusals.append(str(refusal))
             continue
-        attempts.append(_Attempt(line, image, reading, judge([reading], settings.reading)))
-        if attempts[-1].decision.outcome == "accepted":
+        attempts.append(_Attempt(line, image, reading, judge([reading, *codes], settings.reading)))
+        # A line that is sure of another VIN than the barcode speaks against it: no other line takes that back.
+        if judge([reading], settings.reading).outcome == "accepted" or attempts[-1].decision.outcome == "accepted":
             break
-    return _sight(attempts, tuple(refusals))
+    return _sight(attempts, tuple(refusals), codes)
 
 
 def _paid(pixels: Pixels, provider: Provider, settings: config.Settings) -> Iterator[Plate]:
@@ -128,10 +134,10 @@ def picture(
     return EncodedImage(name, number, taken_at, fitted.jpeg, fitted.width, fitted.height, fitted.line, quality)
 
 
-def _sight(attempts: Sequence[_Attempt], refusals: tuple[str, ...]) -> Sight:
+def _sight(attempts: Sequence[_Attempt], refusals: tuple[str, ...], codes: tuple[Reading, ...]) -> Sight:
     """The best attempt is what counts; of equals the first, which the finder held for likelier."""
     if not attempts:
-        return Sight((), (), (), judge([], config.Reading()), None, refusals)
+        return Sight((), (), (), judge(codes, config.Reading()), None, refusals, codes)
     chosen = max(range(len(attempts)), key=lambda at: attempts[at].worth)
     return Sight(
         tuple(each.plate for each in attempts),
@@ -140,6 +146,7 @@ def _sight(attempts: Sequence[_Attempt], refusals: tuple[str, ...]) -> Sight:
         attempts[chosen].decision,
         chosen,
         refusals,
+        codes,
     )
 
 
@@ -166,7 +173,7 @@ def read_all(
             print(_as_json(file, sight) if as_json else _as_row(file, sight), flush=True)
             if save:
                 _save(save, file, pixels, sight)
-            if reader.metered and not sight.readings:
+            if reader.metered and not (sight.readings or sight.codes):
                 raise Rejected("; ".join(dict.fromkeys(sight.refusals)))
             return sight.decision.outcome == "accepted"
 
@@ -229,7 +236,8 @@ def _as_row(file: Path, sight: Sight) -> str:
 
 def _as_json(file: Path, sight: Sight) -> str:
     plates = [{**asdict(each.box), "angle": each.angle, "score": each.score, "sharpness": each.sharpness} for each in sight.plates]
-    return json.dumps({"file": str(file), **asdict(sight.decision), "chosen": sight.chosen, "plates": plates})
+    codes = [code.text for code in sight.codes]
+    return json.dumps({"file": str(file), **asdict(sight.decision), "chosen": sight.chosen, "plates": plates, "barcodes": codes})
 
 
 def _save(folder: Path, file: Path, pixels: Pixels, sight: Sight) -> None:

@@ -24,6 +24,7 @@ from agent.opening import FAREWELL_S, Opening, jobs
 from agent.publish import Tally
 from agent.reload import Change, audit, compared
 from agent.store import Store
+from agent.vision import zxing
 from agent.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,8 @@ class Supervisor:
         systemd.notify("READY=1")
         root, how = self._opening.identity.topics.root, ending.told(self._board.last_exit, self._store)
         log.info("watching %d cameras as %s; the end before this start: %s", len(self._children.all), root, how)
+        if self._settings.vision.barcodes and (trouble := zxing.trouble()):
+            log.warning("%s; vehicles are read without them", trouble)
         code = self._look_after()
         self._stop()
         if code == 0:

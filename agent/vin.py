@@ -9,7 +9,8 @@ import vininfo
 
 from agent.domain import Candidate, CheckDigit, Decision, Reading, Reason, Vin
 from agent.errors import Rejected
-from agent.vin_text import ALPHABET, LENGTH, Spelling, candidates_in
+from agent.vin_code import BARCODE, asked, bare, settled
+from agent.vin_text import ALPHABET, LENGTH, Spelling, candidates_in, plausible
 
 if TYPE_CHECKING:
     from agent import config
@@ -107,10 +108,15 @@ _Votes = tuple[dict[str, float], ...]
 
 
 def judge(readings: Sequence[Reading], settings: "config.Reading") -> Decision:
-    """What the readings of one pass, of one or more pictures and providers, add up to."""
-    ballots = [ballot for reading in readings for ballot in _ballots(reading)]
-    if not ballots:
-        return _unread(readings)
+    """What the readings of one pass, of one or more pictures and providers, add up to; barcodes do not vote, they settle it."""
+    printed = asked(readings)
+    ballots = [ballot for reading in printed for ballot in _ballots(reading)]
+    voted = _voted(ballots, settings) if ballots else _unread(printed)
+    codes = [reading for reading in readings if reading.provider == BARCODE and plausible(bare(reading.text))]
+    return settled(voted, {ballot.spelling.value for ballot in ballots}, codes, describe) if codes else voted
+
+
+def _voted(ballots: Sequence[_Ballot], settings: "config.Reading") -> Decision:
     votes = _count(ballots)
     ranked = _ranked(ballots, votes)
     winner = describe(ranked[0].vin)

@@ -14,9 +14,9 @@ from ulid import ULID
 from agent import config, logs
 from agent.camera import Camera, open_camera
 from agent.clock import Clock
-from agent.domain import Bounds, Capture, EncodedImage, Frame
+from agent.domain import Bounds, Capture, EncodedImage, Frame, Reading
 from agent.errors import AgentError, NeedsOperator, Rejected
-from agent.vision import encode, plate
+from agent.vision import barcode, encode, plate
 from agent.vision.alarm import Alarms
 from agent.vision.best import FinishedPass, Passes
 from agent.vision.gate import Gate, View
@@ -60,14 +60,14 @@ class Outgoing:
 
     pipe: "Connection[FromChild, FromParent]"
     fps: float | None = None  # what the parent has asked for last
-    waiting: dict[str, tuple[Capture, float]] = field(default_factory=dict)
+    waiting: dict[str, tuple[Captured, float]] = field(default_factory=dict)
 
     def say(self, word: FromChild) -> None:
         self.pipe.send(word)
 
-    def put(self, capture: Capture) -> None:
-        self.waiting[capture.read_id] = (capture, time.monotonic())
-        self.say(Captured(capture))
+    def put(self, word: Captured) -> None:
+        self.waiting[word.capture.read_id] = (word, time.monotonic())
+        self.say(word)
 
     def settle(self, wait_s: float = 0.0) -> None:
         """Take in acknowledgements; repeat what has waited too long. Raises `EOFError` once the parent is gone."""
@@ -75,10 +75,10 @@ class Outgoing:
             self._hear(self.pipe.recv())
             wait_s = 0.0
         now = time.monotonic()
-        for read_id, (capture, said_at) in self.waiting.items():
+        for read_id, (word, said_at) in self.waiting.items():
             if now - said_at >= SAY_AGAIN_S:
-                self.waiting[read_id] = (capture, now)
-                self.say(Captured(capture))
+                self.waiting[read_id] = (word, now)
+                self.say(word)
 
     def _hear(self, word: FromParent) -> None:
         if isinstance(word, Rate):
@@ -179,7 +179,7 @@ class Watch:
         log.debug(
             "%s: plate seen until %d, handed over at %d (ms UTC)", capture.read_id, finished.seen_at.utc_ms, time.time_ns() // 1_000_000
         )
-        self._outgoing.put(capture)
+        self._outgoing.put(Captured(capture, barcodes(finished, capture)))
 
     def _tell(self, view: str, frame_at: float) -> None:
         now = time.monotonic()
@@ -216,3 +216,10 @@ def assemble(finished: FinishedPass, camera: config.Camera, bounds: Bounds) -> C
         finished.frames_seen,
         tuple(images),
     )
+
+
+def barcodes(finished: FinishedPass, capture: Capture) -> tuple[Reading, ...]:
+    """What the barcodes around the plate say, of the pictures that the capture holds."""
+    numbers = {image.taken_at: image.number for image in capture.images}
+    views = ((numbers[each.taken_at], each.around) for each in finished.pictures if each.taken_at in numbers)
+    return barcode.near((number, view) for number, view in views if view is not None)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from agent import config
-from agent.domain import Alarm, Bounds, Capture
+from agent.domain import Alarm, Bounds, Capture, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A vehicle to be spooled; said again until its read_id comes back as an `Ack`."""
+    """A vehicle to be spooled, with what its barcodes say; said again until its read_id comes back as an `Ack`."""
 
     capture: Capture
+    readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ def test_an_event_stays_within_4_kb_whatever_it_has_to_say(text: str) -> None:
 def test_no_reading_makes_an_event_too_long(text: str, candidates: int) -> None:
     voted = tuple(Candidate("1HGCM82633A004352", 1 / (1 + count), 1) for count in range(candidates))
     decision = replace(ACCEPTED, raw=text, candidates=voted)
-    readings = (Reading(text, None, "tencent", 1, text, 1),)
+    codes = [Reading(f"I1HGCM82633A00435{count}I", None, "barcode", 1, None, 0) for count in range(9)]
+    readings = (Reading(text, None, "tencent", 1, text, 1), Reading(text, None, "barcode", 1, None, 0), *codes)
     event = final(replace(CAPTURE, lane=text), decision, readings, facts=FACTS, now=NOW)
 
     valid(event.topic, encode(delivered(event.payload, 1, replay=True, attempt=3, queued_ms=10**9)))

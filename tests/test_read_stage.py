@@ -1,6 +1,6 @@
 """From the spool to the outbox: each vehicle becomes one event, whoever could be asked, and no picture is paid for twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from agent import config, stages
 from agent.clock import BUILT_MS, Clock
 from agent.domain import Capture, Reading, Stamp
 from agent.errors import NeedsOperator, Rejected, RetryLater
+from agent.events import delivered
 from agent.health import Board
 from agent.ocr import opinion
 from agent.ocr.budget import Budget
@@ -19,6 +20,8 @@ from agent.ocr.memory import Memory
 from agent.stages import Read
 from agent.store import Store
 from agent.vin import judge
+from agent.vin_code import PROVEN
+from tests.payloads import valid
 from tests.readers import Scripted
 from tests.samples import CAPTURE, FACTS, IMAGE
 
@@ -67,9 +70,9 @@ class Gate:
         self.store.close()
         self.start()
 
-    def arrive(self, *vehicles: Capture) -> None:
+    def arrive(self, *vehicles: Capture, readings: Sequence[Reading] = ()) -> None:
         for each in vehicles:
-            assert self.store.spool.put(each, round(self.clock.seconds * 1000))
+            assert self.store.spool.put(each, round(self.clock.seconds * 1000), readings)
 
     def work(self, hours: float = 0.0) -> None:
         """Step until there is nothing to do; where hours are given, let them pass ten seconds at a time until the spool is empty."""
@@ -352,3 +355,77 @@ def test_one_voice_twice_is_no_confirmation() -> None:
     assert opinion.concluded(decision, readings, settings).outcome == "needs_review"
     both = (one, replace(one, provider="tencent"))
     assert opinion.is_enough(judge(both, settings), both, settings)
+
+
+def coded(text: str, image: int = 0, worth: float = PROVEN) -> Reading:
+    return Reading(text, (worth,) * len(text), "barcode", image, None, 0)
+
+
+def test_a_vehicle_that_its_barcode_settles_is_told_and_nobody_is_paid(gate: MakeGate) -> None:
+    tencent = cloud()
+    at = gate(tencent)
+    at.arrive(vehicle("A"), readings=[coded(f"I{GOOD}")])
+    at.work()
+    assert at.told() == [(GOOD, "accepted")]
+    assert (tencent.calls, at.store.ledger.spent(None, 0).calls) == (0, 0)
+    data = valid("gate/north-in/vin", delivered(at.events()[0], 1, replay=False, attempt=1, queued_ms=1))["data"]
+    assert (data["raw"], data["barcodes"]) == (f"I{GOOD}", [f"I{GOOD}"])
+    assert data["ocr"] == {"provider": "barcode", "attempts": 0, "latency_ms": 0, "fallback": False}
+    assert data["frames"]["sent"] == 0
+
+
+def test_what_a_barcode_said_is_still_known_after_the_power_was_cut(gate: MakeGate) -> None:
+    tencent = cloud()
+    at = gate(tencent)
+    at.arrive(vehicle("A"), readings=[coded(GOOD)])
+    at.cut()
+    at.work()
+    assert (at.told(), tencent.calls) == ([(GOOD, "accepted")], 0)
+
+
+def test_bars_that_are_not_enough_alone_are_settled_by_one_call(gate: MakeGate) -> None:
+    european = "WVWZZZ1JZXW000123"
+    tencent = cloud(european)
+    at = gate(tencent)
+    at.arrive(vehicle("A"), readings=[coded(european, worth=0.9)])
+    at.work()
+    assert (at.told(), tencent.calls) == ([(european, "accepted")], 1)
+    data = at.events()[0]["data"]
+    assert (data["ocr"]["attempts"], data["ocr"]["fallback"], data["frames"]["agreeing"]) == (1, False, 2)
+
+
+def test_a_barcode_counts_as_one_where_two_have_to_agree(gate: MakeGate) -> None:
+    first, second = embedded(GOOD), cloud()
+    at = gate(first, second, second_opinion="always")
+    at.arrive(vehicle("A"), readings=[coded(GOOD)])
+    at.work()
+    assert (at.told(), first.calls, second.calls) == ([(GOOD, "accepted")], 1, 0)
+
+
+def test_a_barcode_of_another_vehicle_beside_a_sure_line_is_for_a_person(gate: MakeGate) -> None:
+    first, second = embedded(GOOD), cloud(GOOD)
+    at = gate(first, second, second_opinion="always")
+    at.arrive(vehicle("A"), readings=[coded(OTHER)])
+    at.work()
+    assert at.told() == [(GOOD, "needs_review")]
+    assert (first.calls, second.calls) == (1, 1), "reading it again and again would change nothing"
+    data = valid("gate/north-in/vin", delivered(at.events()[0], 1, replay=False, attempt=1, queued_ms=1))["data"]
+    assert {each["vin"] for each in data["candidates"]} == {GOOD, OTHER}
+    assert data["barcodes"] == [OTHER]
+
+
+def test_while_nobody_can_be_asked_a_vehicle_with_a_barcode_passes_those_that_wait(gate: MakeGate) -> None:
+    tencent = cloud(*[RetryLater("no connection", code="connect", charged=False)] * 9)
+    at = gate(tencent)
+    at.arrive(vehicle("A"))
+    at.work()
+    calls = tencent.calls
+    at.arrive(vehicle("B"), readings=[coded("WVWZZZ1JZXW000123", worth=0.9)])
+    at.arrive(vehicle("C"), readings=[coded(OTHER)])
+    at.work()
+    assert at.told() == [(OTHER, "accepted")]
+    assert (tencent.calls, len(at.store.spool)) == (calls, 2)
+    at.cut()
+    tencent.answers = [GOOD, "WVWZZZ1JZXW000123"]
+    at.work(hours=1)
+    assert at.told() == [(OTHER, "accepted"), (GOOD, "accepted"), ("WVWZZZ1JZXW000123", "accepted")]

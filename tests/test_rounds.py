@@ -1,5 +1,6 @@
 """The doctor's rounds name whatever keeps the device from working, and change nothing while they look."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from agent import config, rounds
 from agent.doctor import Finding
 from agent.settings import Secret
 from agent.store import Store
+from agent.vision import zxing
 from tests.broker import Broker, Rules
 from tests.samples import capture, event
 from tests.servers import refusing_port
@@ -45,6 +47,7 @@ def test_a_device_that_is_well_is_found_well(tmp_path: Path, broker: Broker) -> 
         "read the sample right",
         "gives pictures of 640 x 360",
         "takes messages",
+        "barcodes: read one",
     ):
         assert part in said
     assert not (tmp_path / "state").exists()
@@ -106,3 +109,13 @@ def test_at_rest_neither_network_nor_camera_is_touched(tmp_path: Path) -> None:
     found = list(rounds.at_rest(settings(tmp_path, refusing_port())))
     assert [each.text for each in found if not each.good] == []
     assert not any("camera" in each.text or "broker" in each.text for each in found)
+
+
+def test_a_device_without_the_barcode_library_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zxing._library.cache_clear()
+    monkeypatch.setitem(sys.modules, "zxingcpp", None)
+    bad = [each for each in wrong(rounds.everything(settings(tmp_path, refusing_port()))) if each.startswith("barcodes")]
+    zxing._library.cache_clear()
+    assert len(bad) == 1
+    assert "pip install zxing-cpp" in bad[0]
+    assert "vision.barcodes = false" in bad[0]

@@ -7,10 +7,16 @@ import socket
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
+import pytest
+
 from agent.camera.scene import Scene
 from tests.broker import Authority, Broker, Received, Rules, Subscriber
 from tests.gateway import Gateway
+from tests.labels import label
 from tests.payloads import valid
+from tests.servers import refusing_port
 
 ROOT = "vinagent/v1/demo/gateway"
 FINAL = f"{ROOT}/gate/north-in/vin"
@@ -181,3 +187,32 @@ def test_a_refused_login_is_named_and_the_vehicles_wait(tmp_path: Path) -> None:
         gateway.wait_for(lambda: " accepted " in gateway.log(), 60)
         assert len(gateway.stored("outbox")) == 1
         assert gateway.stop()[0] == 0
+
+
+def test_a_vehicle_with_a_barcode_reaches_the_yard_although_its_reader_cannot_be_asked(
+    tmp_path: Path, broker: Broker, yard: Subscriber
+) -> None:
+    shown, empty = label("1HGCM82633A004352", "I1HGCM82633A004352"), np.full((540, 960, 3), 90, np.uint8)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(30):
+        picture = shown if 8 <= number < 20 else empty
+        (frames / f"{number:02d}.png").write_bytes(cv2.imencode(".png", picture + np.uint8(number % 2))[1].tobytes())
+    nobody = f'\n[provider.tencent]\nsecret_id = "AKIDnobodys"\nsecret_key = "unused"\nurl = "http://127.0.0.1:{refusing_port()}"\n'
+    with Gateway(tmp_path, broker.port, more=nobody, source=str(frames), chain=["tencent"]) as gateway:
+        messages = yard.wait_for(lambda seen: len(vins(seen)) == 1, 30)
+        (event,) = [json.loads(each.payload) for each in messages if each.topic == FINAL]
+        assert "tencent" not in gateway.log()
+    assert (event["data"]["vin"], event["data"]["decision"]) == ("1HGCM82633A004352", "accepted")
+    assert event["data"]["barcodes"] == ["I1HGCM82633A004352"]
+    assert event["data"]["ocr"] == {"provider": "barcode", "attempts": 0, "latency_ms": 0, "fallback": False}
+
+
+def test_a_device_without_the_barcode_library_says_so_once_and_reads_its_vehicles(
+    tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "zxingcpp.py").write_text("raise ImportError('built for another machine')", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))))
+    with Gateway(tmp_path, broker.port, vehicles=1) as gateway:
+        gateway.wait_for(lambda: " accepted " in gateway.log(), 60)
+        assert gateway.log().count("zxing-cpp cannot be used (built for another machine)") == 1

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from agent.clock import Clock
 from agent.domain import Bounds, EncodedImage, Pixels, Plate, Reading
 from agent.ocr.embedded import Embedded
 from agent.still import look, pictures_in, read_all
+from tests.labels import code, label
 
 SETTINGS = config.Settings()
 VIN = "1M8GDM9AXKP042788"
@@ -67,7 +69,7 @@ class Unsure:
     def __init__(self) -> None:
         self.asked = 0
 
-    def __enter__(self) -> "Unsure":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -144,3 +146,49 @@ def test_a_file_that_is_no_picture_is_named_and_the_others_are_read(tmp_path: Pa
 
 def test_a_picture_that_was_not_accepted_is_no_success(tmp_path: Path) -> None:
     assert not read_all([saved(np.full((240, 320, 3), 90, np.uint8), tmp_path / "blank.png")], as_json=False)
+
+
+EUROPEAN = "WVWZZZ1JZXW000123"
+
+
+class Paid(Unsure):
+    """The same for money."""
+
+    name, metered, price = "paid", True, 0.01
+
+
+def far_from_any_line(vin: str) -> Pixels:
+    """The photograph of a dashboard with a code in its corner."""
+    pixels = photograph("no text that counts")
+    dots = cv2.cvtColor(code(vin, "DataMatrix", 4.0), cv2.COLOR_GRAY2BGR)
+    pixels[10 : 10 + dots.shape[0], 760 : 760 + dots.shape[1]] = dots
+    return pixels
+
+
+def test_a_barcode_anywhere_in_the_picture_is_read_and_no_money_is_spent() -> None:
+    paid, spent = Paid(), []
+    sight = look(far_from_any_line(f"I{EUROPEAN}"), "photo", Clock().now(), paid, SETTINGS, pay=lambda: spent.append(1))
+    assert (sight.decision.outcome, sight.decision.raw) == ("accepted", f"I{EUROPEAN}")
+    assert (paid.asked, spent, sight.plates, sight.chosen) == (0, [], (), None)
+
+
+def test_a_barcode_settles_a_line_that_its_reader_is_unsure_of() -> None:
+    unsure = Unsure()
+    sight = look(label(VIN, VIN), "photo", Clock().now(), unsure, SETTINGS)
+    assert (sight.decision.outcome, sight.decision.vin and sight.decision.vin.value, unsure.asked) == ("accepted", VIN, 1)
+    assert sight.chosen == 0
+    assert len(sight.plates) == 1
+
+
+def test_a_barcode_that_contradicts_a_sure_line_makes_it_a_case_for_a_person(reader: Embedded) -> None:
+    sight = look(label(VIN, EUROPEAN, "DataMatrix", 5.0), "photo", Clock().now(), reader, SETTINGS, reader.locate)
+    assert (sight.decision.outcome, sight.decision.reason) == ("needs_review", "disagreement")
+    assert {each.vin for each in sight.decision.candidates} == {VIN, EUROPEAN}
+
+
+def test_barcodes_are_told_with_the_picture_and_can_be_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = saved(label(VIN, f"I{VIN}"), tmp_path / "door.png")
+    assert read_all([file], as_json=True)
+    assert json.loads(capsys.readouterr().out)["barcodes"] == [f"I{VIN}"]
+    assert read_all([file], as_json=True, settings=config.Settings(vision=config.Vision(barcodes=False)))
+    assert json.loads(capsys.readouterr().out)["barcodes"] == []

@@ -11,9 +11,10 @@ import numpy as np
 from agent import config
 from agent.camera.scene import Scene
 from agent.clock import Clock
-from agent.domain import Bounds, Frame, Stamp
+from agent.domain import Bounds, Frame, Pixels, Stamp
 from agent.watch import Outgoing, Watch
 from agent.wire import Captured, Job, Progress, Rate
+from tests.labels import label
 
 
 class Slow:
@@ -104,3 +105,38 @@ def listen(pipe: "Connection[object, object]", said: list[object]) -> None:
     with contextlib.suppress(EOFError):
         while True:
             said.append(pipe.recv())
+
+
+def passing(shown: Pixels, vision: config.Vision) -> list[Captured]:
+    """What a camera's process hands over when this comes into view of an empty yard, stays for two seconds and leaves."""
+    ours, theirs = multiprocessing.Pipe()
+    said: list[object] = []
+    listener = threading.Thread(target=listen, args=(ours, said), daemon=True)
+    listener.start()
+    watch = Watch(Job(config.Camera(driver="opencv", source="0"), vision, Bounds(), "info"), Outgoing(theirs))
+    empty = np.full(shown.shape, 90, np.uint8)
+    for number in range(40):
+        picture = shown if 8 <= number < 24 else empty
+        watch.look(Frame(picture + np.uint8(number % 2), at(number * 125)))
+    watch.finish()
+    theirs.close()
+    listener.join(20)
+    return [word for word in said if isinstance(word, Captured)]
+
+
+def test_the_barcode_beside_a_vin_comes_with_the_vehicle() -> None:
+    (word,) = passing(label("WVWZZZ1JZXW000123", "IWVWZZZ1JZXW000123", "Code39"), config.Vision())
+    assert {reading.text for reading in word.readings} == {"IWVWZZZ1JZXW000123"}
+    numbers = [reading.image for reading in word.readings]
+    assert len(numbers) > 1, "bars alone prove nothing: every picture is looked at"
+    assert numbers == [image.number for image in word.capture.images][: len(numbers)]
+
+
+def test_a_barcode_about_something_else_does_not_come_with_the_vehicle() -> None:
+    (word,) = passing(label("WVWZZZ1JZXW000123", "8K0 941 597 E", "Code39"), config.Vision())
+    assert word.readings == ()
+
+
+def test_barcodes_that_are_not_wanted_are_not_looked_for() -> None:
+    (word,) = passing(label("WVWZZZ1JZXW000123", "WVWZZZ1JZXW000123", "DataMatrix", 5.0), config.Vision(barcodes=False))
+    assert word.readings == ()

@@ -6,10 +6,17 @@ from dataclasses import replace
 from agent import config
 from agent.domain import Decision, Reading
 from agent.vin import judge
+from agent.vin_code import asked
 
 
 def is_enough(decision: Decision, readings: Sequence[Reading], settings: config.Reading) -> bool:
-    """Whether nobody else has to be asked about this vehicle."""
+    """Whether nobody else has to be asked about this vehicle; a barcode counts as one that was.
+
+    Where it contradicts a line that is sure enough, it goes on to do so however often the line is read.
+    """
+    printed = asked(readings)
+    if decision.reason == "disagreement" and len(printed) < len(readings):
+        decision, readings = judge(printed, settings), printed
     return decision.outcome == "accepted" and (settings.second_opinion != "always" or _is_confirmed(decision, readings, settings))
 
 

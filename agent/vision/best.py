@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.domain import Box, Frame, Pixels, Plate, Quality, Stamp
+from agent.vision import barcode
 from agent.vision.plate import rectify
 from agent.vision.sharpness import glare
 
@@ -28,12 +29,13 @@ _FAST = 12.0  # plate widths a second a plate seen for the first time may have: 
 # eq=False: comparing pixels is never what a caller means by `==`.
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """An upright crop of a plate, BGR or grey, with the text line's place in it."""
+    """An upright crop of a plate, BGR or grey, with the text line's place in it; `around` is where barcodes are looked for."""
 
     taken_at: Stamp
     pixels: Pixels
     line: Box
     quality: Quality
+    around: barcode.Around | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,11 +180,13 @@ class Passes:
         active.keep(worth(best, frame.size), self._picture(frame, best), self._settings.pictures)
 
     def _picture(self, frame: Frame, plate: Plate) -> Picture:
-        pixels, line = rectify(frame.pixels, plate, self._settings.margin_x, self._settings.margin_y)
-        inside, _ = rectify(frame.pixels, plate, 0.0, 0.0)
+        whole = frame.pixels
+        pixels, line = rectify(whole, plate, self._settings.margin_x, self._settings.margin_y)
+        inside, _ = rectify(whole, plate, 0.0, 0.0)
         size = round(plate.box.width), round(plate.box.height)
         told = frame.exposure_ms, frame.gain, frame.lens_position
-        return Picture(frame.taken_at, pixels, line, Quality(plate.sharpness, size, glare(inside), *told))
+        around = barcode.around(whole, plate) if self._settings.barcodes else None
+        return Picture(frame.taken_at, pixels, line, Quality(plate.sharpness, size, glare(inside), *told), around)
 
     def _finish(self, now_s: float) -> list[FinishedPass]:
         """What is complete now: gone, settled, or standing for too long. Passes that never convinced end without a word."""

@@ -21,8 +21,9 @@ PROJECT = HERE.parent.parent
 PYTHONS, GLIBC = ("3.11", "3.13"), 36
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 PREFIX = "/opt/vin-agent"
-# What a wheel says about itself differs from Python to Python; all else has to be the same to share a folder.
-OWN = re.compile(r"[^/]+\.dist-info/(RECORD|WHEEL)")
+# What a wheel says about itself differs from Python to Python, and stubs, which no program reads; all else has to be the same to share a
+# folder.
+OWN = re.compile(r"[^/]+\.dist-info/(RECORD|WHEEL)|.+\.pyi")
 
 
 def main() -> None:
