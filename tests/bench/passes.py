@@ -21,7 +21,6 @@ from pathlib import Path
 import cv2
 
 from agent import config
-from agent.ocr import Provider
 from agent.ocr.embedded import Embedded
 from tests.bench.rendered import tally
 from tests.bench.rendered.frames import Shot, shots

@@ -68,7 +68,9 @@ def label(line: Pixels, capital: float, dice: Generator) -> tuple[Pixels, Points
     cap, rows = capital * FINE, [str(each) for each in dice.permutation(_LINES)[:4]]
     above = int(dice.integers(1, 4))
     height, width = round(cap * (1.5 * len(rows) + 5.2)), round(line.shape[1] + 2.4 * cap)
-    board: Pixels = np.clip(dice.uniform(214, 242) + dice.normal(0, 2, (height, width, 1)) + dice.uniform(-4, 4, 3), 0, 255).astype(np.uint8)
+    board: Pixels = np.clip(dice.uniform(214, 242) + dice.normal(0, 2, (height, width, 1)) + dice.uniform(-4, 4, 3), 0, 255).astype(
+        np.uint8
+    )
     cv2.rectangle(board, (3, 3), (width - 4, height - 4), (90, 90, 90), max(2, round(cap / 12)))
     y = cap * 0.8
     for number, words in enumerate(rows):

@@ -107,7 +107,7 @@ def plan(seed: int, number: int) -> Plan:
     dice, condition, kind = default_rng((seed, number, 1)), condition_of(number), kind_of(number)
     size = SIZES[int(dice.random() < 0.6)]
     first = Vehicle(_board(dice, seed, 2 * number, kind, size), _ride(dice, kind))
-    vehicles = (first,)
+    vehicles: tuple[Vehicle, ...] = (first,)
     if kind == "queue":
         follows_s = first.ride.goes_s + float(dice.uniform(0.1, 1.0))
         vehicles = (first, Vehicle(_board(dice, seed, 2 * number + 1, kind, size), halting(dice, follows_s)))

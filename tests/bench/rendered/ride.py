@@ -1,4 +1,4 @@
-"""How a rendered vehicle moves through the view: it halts at the gate, drives by without stopping, or crosses the view from side to side."""
+"""How a rendered vehicle moves through the view: it halts at the gate, drives by without stopping, or crosses from side to side."""
 
 import math
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Ride:
         if self.way == "crosses":
             return self.side * self.speed * (seconds - self.stops_s)
         left = max(0.0, (seconds - self.goes_s) / (self.gone_s - self.goes_s)) if self.way == "halts" else 0.0
-        return self.side * 1.4 * left**1.5
+        return float(self.side * 1.4 * left**1.5)
 
     def exposure(self, pixels: float) -> float:
         """Seconds in which what is before the camera moves so far in a view of 1280 pixels; no shutter is faster than a 4000th."""

@@ -159,14 +159,37 @@ def figures(results: Iterable[Result]) -> dict[str, Figures]:
     return {name: line for name, line in table.items() if line.vehicles}
 
 
-_HEAD = ("condition", "passes", "vehicles", "right", "review", "unread", "wr.acc.", "wr.rev.", "missing", "extra", "hopeless", "calls", "s/pass")
+_HEAD = (
+    "condition",
+    "passes",
+    "vehicles",
+    "right",
+    "review",
+    "unread",
+    "wr.acc.",
+    "wr.rev.",
+    "missing",
+    "extra",
+    "hopeless",
+    "calls",
+    "s/pass",
+)
 
 
 def table(lines: dict[str, Figures]) -> str:
     rows = ["".join(f"{word:>10}" for word in _HEAD) + "  unread because"]
     for name, line in lines.items():
         counts = [line.outcomes[key] for key in ("right", "review", "unread", "wrong_accepted", "wrong_review", "missing")]
-        figures = [name, line.passes, line.vehicles, *counts, line.extra, line.hopeless, f"{line.calls_each:.2f}", f"{line.seconds / line.passes:.1f}"]
+        figures = [
+            name,
+            line.passes,
+            line.vehicles,
+            *counts,
+            line.extra,
+            line.hopeless,
+            f"{line.calls_each:.2f}",
+            f"{line.seconds / line.passes:.1f}",
+        ]
         reasons = ", ".join(f"{reason} {count}" for reason, count in line.reasons.most_common() if count)
         rows.append("".join(f"{each:>10}" for each in figures) + f"  {reasons}".rstrip())
     return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""A planned pass through the agent itself: its frames through the watch, its pictures through store and read stage, as fast as they come."""
+"""A planned pass through the agent itself: frames through the watch, pictures through store and read stage, as fast as they come."""
 
 import time
 from collections.abc import Iterator, Sequence
