@@ -1,0 +1,96 @@
+"""One line of text from frame to frame: where it is, how it moves, how likely it is a VIN, and the best pictures of it."""
+
+import math
+from dataclasses import dataclass, field
+
+from agent.domain import Box, Pixels, Plate, Quality, Stamp
+
+_BETTER = 1.05  # times the worth of the best picture so far that count as a better one; noise alone gives less
+_APART_S = 0.2  # pictures closer than this show the same blur …
+_CROWDED = 0.7  # … and count this much beside a better one
+_STEP, _START = 0.5, 2.0  # plate widths a standing plate may move at once, and a second: enough for one that drives off
+_FAST = 12.0  # plate widths a second a plate seen for the first time may have: 3 m/s
+_MOVED = 2.5  # text heights from where it was first seen: no finder's box jitters so far
+_ROWS = 4.0  # text heights above and below a line in which other lines of the same label stand
+_SIZES = 2.5  # times such a line may be larger or smaller
+
+
+# eq=False: comparing pixels is never what a caller means by `==`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """An upright crop of a plate, BGR or grey, with the text line's place in it."""
+
+    taken_at: Stamp
+    pixels: Pixels
+    line: Box
+    quality: Quality
+
+
+@dataclass(slots=True)
+class Place:
+    """A plate that was seen, and seen again; a vehicle may show several lines, each a place. `speed` is in pixels a second."""
+
+    plate: Plate
+    seen_s: float
+    first: Plate
+    first_s: float
+    speed: float
+    missed: int = 0
+    best_score: float = 0.0
+    evidence: float = 0.0
+    moved: bool = False
+    times: set[float] = field(default_factory=set)
+    kept: list[tuple[float, Picture]] = field(default_factory=list)
+    bettered_s: float = float("-inf")
+
+    @classmethod
+    def at(cls, plate: Plate, now_s: float) -> "Place":
+        return cls(plate, now_s, plate, now_s, _FAST * plate.box.width)
+
+    def apart(self, plate: Plate) -> float:
+        return math.dist(self.plate.box.center, plate.box.center)
+
+    def reaches(self, plate: Plate, now_s: float) -> bool:
+        """True where this may be the same plate. What stands still is held to its place, or a sign would swallow vehicles near it."""
+        unseen = min(now_s - self.seen_s, 1.0)
+        return self.apart(plate) <= self.plate.box.width * (_STEP + _START * unseen) + 2 * self.speed * unseen
+
+    def move(self, plate: Plate, now_s: float) -> None:
+        self.speed = self.apart(plate) / max(now_s - self.seen_s, 0.001)
+        self.plate, self.seen_s, self.missed = plate, now_s, 0
+
+    def has_left(self) -> bool:
+        """Whether it is so far from where it was first seen that it has moved."""
+        return math.dist(self.plate.box.center, self.first.box.center) >= _MOVED * max(self.plate.box.height, self.first.box.height)
+
+    def is_beside(self, plate: Plate) -> bool:
+        """Whether a plate in the same frame stands on the same label: above or below, in letters of a like size."""
+        here, there = self.plate.box, plate.box
+        high, low = max(here.height, there.height), min(here.height, there.height)
+        across, down = (abs(one - other) for one, other in zip(here.center, there.center, strict=True))
+        return high <= _SIZES * low and down <= _ROWS * high and across <= (here.width + there.width) / 2
+
+    def judge(self, score: float, now_s: float) -> None:
+        self.best_score, self.evidence = max(self.best_score, score), self.evidence + score
+        self.times.add(now_s)
+
+    def keep(self, worth: float, picture: Picture, most: int) -> None:
+        """Add a picture; of too many the least goes, where pictures of the same moment count less beside a better one."""
+        if not self.kept or worth > _BETTER * self.kept[0][0]:
+            self.bettered_s = picture.taken_at.seconds
+        self.kept.append((worth, picture))
+        thinned(self.kept, most)
+
+
+def thinned(kept: list[tuple[float, Picture]], most: int) -> None:
+    """Put pictures in order, best first, and leave out what is too much, in place."""
+    kept.sort(key=lambda each: -each[0])
+    while len(kept) > most:
+        values = [worth * _freshness(kept, index) for index, (worth, _) in enumerate(kept)]
+        kept.pop(values.index(min(values)))
+
+
+def _freshness(kept: list[tuple[float, Picture]], index: int) -> float:
+    moment = kept[index][1].taken_at.seconds
+    crowded = any(abs(better.taken_at.seconds - moment) < _APART_S for _, better in kept[:index])
+    return _CROWDED if crowded else 1.0
