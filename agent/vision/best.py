@@ -46,6 +46,7 @@ class _Pass:
     frames_seen: int = 0
     best_score: float = 0.0
     lingers: bool = True  # some text stood where its likeliest line is before that was first seen
+    woke: bool = False  # it was in view when the camera's first frame came
     committed: bool = False
 
     def claim(self, plate: Plate, now_s: float) -> Place | None:
@@ -57,10 +58,12 @@ class _Pass:
         nearest.move(plate, now_s)
         return nearest
 
-    def see(self, plate: Plate, now_s: float) -> Place:
+    def see(self, plate: Plate, now_s: float, *, is_old: bool) -> Place:
+        """The place of a plate; one that is new may be fast, unless some text stood there before."""
         place = self.claim(plate, now_s)
         if place is None:
             place = Place.at(plate, now_s)
+            place.speed *= not is_old
             self.places.append(place)
             self.lines.append(place)
         place.judge(plate.score, now_s)
@@ -104,7 +107,8 @@ class _Pass:
     def settled(self, now_s: float, settings: "config.Vision") -> bool:
         """True where the best picture is readable and has stayed the best for `settle_s`: a vehicle that halts is told at once."""
         line = self.chosen
-        readable = line.best_score >= _SURE and line.kept[0][1].line.height >= _READABLE
+        came = line.moved or not (self.lingers or self.woke)
+        readable = came and line.best_score >= _SURE and line.kept[0][1].line.height >= _READABLE
         return readable and len(line.kept) >= settings.pictures and now_s - line.bettered_s >= settings.settle_s
 
     def finished(self, most: int) -> FinishedPass:
@@ -168,11 +172,12 @@ class Passes:
 
     def _take(self, active: _Pass, frame: Frame, plate: Plate) -> None:
         now_s = frame.taken_at.seconds
-        place = active.see(plate, now_s)
+        place = active.see(plate, now_s, is_old=self._yard.is_old(plate, now_s))
         if not place.moved and place.has_left() and not self._yard.is_old(plate, place.first_s):
             place.moved = True
             self._yard.stirred(place.first_s, now_s)
-        active.lingers = self._yard.is_old(active.chosen.first, active.chosen.first_s)
+        line = active.chosen
+        active.lingers, active.woke = self._yard.is_old(line.first, line.first_s), line.first_s == self._yard.began_s
         place.keep(worth(plate, frame.size), self._picture(frame, plate), self._settings.pictures)
 
     def _picture(self, frame: Frame, plate: Plate) -> Picture:

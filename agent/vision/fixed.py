@@ -24,8 +24,10 @@ class Yard:
     def __init__(self) -> None:
         self._lines: list[_Line] = []
         self._stirred: list[tuple[float, float]] = []
+        self.began_s: float | None = None  # the first frame ever
 
     def see(self, plates: list[Plate], now_s: float) -> None:
+        self.began_s = now_s if self.began_s is None else self.began_s
         self._lines = [line for line in self._lines if now_s - line.seen_s < _UNSEEN_S][-_MOST:]
         for plate in plates:
             known = self._known(plate)

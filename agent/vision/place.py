@@ -10,7 +10,8 @@ _APART_S = 0.2  # pictures closer than this show the same blur …
 _CROWDED = 0.7  # … and count this much beside a better one
 _STEP, _START = 0.5, 2.0  # plate widths a standing plate may move at once, and a second: enough for one that drives off
 _FAST = 12.0  # plate widths a second a plate seen for the first time may have: 3 m/s
-_MOVED = 2.5  # text heights from where it was first seen: no finder's box jitters so far
+_MOVED = 2.0  # text heights from where it was first seen: no finder's box jitters so far
+_GROWS = 2.2  # times its letters may be larger or smaller when it is seen next: the vehicle behind shows smaller ones
 _ROWS = 4.0  # text heights above and below a line in which other lines of the same label stand
 _SIZES = 2.5  # times such a line may be larger or smaller
 
@@ -53,22 +54,24 @@ class Place:
     def reaches(self, plate: Plate, now_s: float) -> bool:
         """True where this may be the same plate. What stands still is held to its place, or a sign would swallow vehicles near it."""
         unseen = min(now_s - self.seen_s, 1.0)
-        return self.apart(plate) <= self.plate.box.width * (_STEP + _START * unseen) + 2 * self.speed * unseen
+        alike = ratio(self.plate, plate) <= _GROWS
+        return alike and self.apart(plate) <= self.plate.box.width * (_STEP + _START * unseen) + 2 * self.speed * unseen
 
     def move(self, plate: Plate, now_s: float) -> None:
         self.speed = self.apart(plate) / max(now_s - self.seen_s, 0.001)
         self.plate, self.seen_s, self.missed = plate, now_s, 0
 
     def has_left(self) -> bool:
-        """Whether it is so far from where it was first seen that it has moved."""
-        return math.dist(self.plate.box.center, self.first.box.center) >= _MOVED * max(self.plate.box.height, self.first.box.height)
+        """Whether both its ends are so far from where they were first seen that it has moved, or grown: a finder may lose one end."""
+        far = _MOVED * max(self.plate.box.height, self.first.box.height)
+        return all(math.dist(now, before) >= far for now, before in zip(_ends(self.plate), _ends(self.first), strict=True))
 
     def is_beside(self, plate: Plate) -> bool:
         """Whether a plate in the same frame stands on the same label: above or below, in letters of a like size."""
         here, there = self.plate.box, plate.box
-        high, low = max(here.height, there.height), min(here.height, there.height)
         across, down = (abs(one - other) for one, other in zip(here.center, there.center, strict=True))
-        return high <= _SIZES * low and down <= _ROWS * high and across <= (here.width + there.width) / 2
+        rows = _ROWS * max(here.height, there.height)
+        return ratio(self.plate, plate) <= _SIZES and down <= rows and across <= (here.width + there.width) / 2
 
     def judge(self, score: float, now_s: float) -> None:
         self.best_score, self.evidence = max(self.best_score, score), self.evidence + score
@@ -80,6 +83,18 @@ class Place:
             self.bettered_s = picture.taken_at.seconds
         self.kept.append((worth, picture))
         thinned(self.kept, most)
+
+
+def _ends(plate: Plate) -> list[tuple[float, float]]:
+    """The middles of its left and right sides."""
+    one, two, three, four = plate.corners()
+    return [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in ((one, four), (two, three))]
+
+
+def ratio(one: Plate, other: Plate) -> float:
+    """How many times the letters of one of two plates are as high as those of the other, 1 or more."""
+    low, high = sorted((one.box.height, other.box.height))
+    return high / max(low, 1.0)
 
 
 def thinned(kept: list[tuple[float, Picture]], most: int) -> None:
