@@ -59,11 +59,9 @@ class _Pass:
         return nearest
 
     def see(self, plate: Plate, now_s: float, *, is_old: bool) -> Place:
-        """The place of a plate; one that is new may be fast, unless some text stood there before."""
         place = self.claim(plate, now_s)
         if place is None:
-            place = Place.at(plate, now_s)
-            place.speed *= not is_old
+            place = Place.at(plate, now_s, stays=is_old)
             self.places.append(place)
             self.lines.append(place)
         place.judge(plate.score, now_s)
@@ -156,9 +154,9 @@ class Passes:
 
     def _known(self, plate: Plate, now_s: float) -> bool:
         """True where the plate belongs to a vehicle that was committed and still stands there, or to the yard."""
-        if any(each.committed and each.owns(plate, now_s) for each in self._passes):
+        if self._yard.is_fixed(plate) and not any(each.holds(plate) for each in self._passes):
             return True
-        return self._yard.is_fixed(plate) and not any(each.holds(plate) for each in self._passes)
+        return any(each.committed and each.owns(plate, now_s) for each in self._passes)
 
     def _collect(self, frame: Frame, plates: list[Plate]) -> None:
         active = next((each for each in self._passes if not each.committed), None)

@@ -11,7 +11,8 @@ _CROWDED = 0.7  # … and count this much beside a better one
 _STEP, _START = 0.5, 2.0  # plate widths a standing plate may move at once, and a second: enough for one that drives off
 _FAST = 12.0  # plate widths a second a plate seen for the first time may have: 3 m/s
 _MOVED = 2.0  # text heights from where it was first seen: no finder's box jitters so far
-_GROWS = 2.2  # times its letters may be larger or smaller when it is seen next: the vehicle behind shows smaller ones
+_GROWS, _SHRINKS = 2.2, 1.6  # times a line may be larger or smaller when it is seen next: that of the vehicle behind is smaller
+_STAYS = 1.5  # text heights that one may jump which stands where some text stood before
 _ROWS = 4.0  # text heights above and below a line in which other lines of the same label stand
 _SIZES = 2.5  # times such a line may be larger or smaller
 
@@ -40,22 +41,27 @@ class Place:
     best_score: float = 0.0
     evidence: float = 0.0
     moved: bool = False
+    stays: bool = False  # some text stood here before
     times: set[float] = field(default_factory=set)
     kept: list[tuple[float, Picture]] = field(default_factory=list)
     bettered_s: float = float("-inf")
 
     @classmethod
-    def at(cls, plate: Plate, now_s: float) -> "Place":
-        return cls(plate, now_s, plate, now_s, _FAST * plate.box.width)
+    def at(cls, plate: Plate, now_s: float, *, stays: bool) -> "Place":
+        """One that is new may be fast, unless some text stood there before."""
+        return cls(plate, now_s, plate, now_s, 0.0 if stays else _FAST * plate.box.width, stays=stays)
 
     def apart(self, plate: Plate) -> float:
         return math.dist(self.plate.box.center, plate.box.center)
 
     def reaches(self, plate: Plate, now_s: float) -> bool:
         """True where this may be the same plate. What stands still is held to its place, or a sign would swallow vehicles near it."""
-        unseen = min(now_s - self.seen_s, 1.0)
-        alike = ratio(self.plate, plate) <= _GROWS
-        return alike and self.apart(plate) <= self.plate.box.width * (_STEP + _START * unseen) + 2 * self.speed * unseen
+        unseen, before, after = min(now_s - self.seen_s, 1.0), _size(self.plate), _size(plate)
+        if after > _GROWS * before or before > _SHRINKS * after:
+            return False
+        if self.stays and not self.moved:
+            return self.apart(plate) <= _STAYS * self.plate.box.height + (self.plate.box.width + plate.box.width) / 4
+        return self.apart(plate) <= self.plate.box.width * (_STEP + _START * unseen) + 2 * self.speed * unseen
 
     def move(self, plate: Plate, now_s: float) -> None:
         self.speed = self.apart(plate) / max(now_s - self.seen_s, 0.001)
@@ -89,6 +95,10 @@ def _ends(plate: Plate) -> list[tuple[float, float]]:
     """The middles of its left and right sides."""
     one, two, three, four = plate.corners()
     return [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in ((one, four), (two, three))]
+
+
+def _size(plate: Plate) -> float:
+    return math.sqrt(plate.box.width * plate.box.height)
 
 
 def ratio(one: Plate, other: Plate) -> float:
