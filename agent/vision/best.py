@@ -1,5 +1,6 @@
 """From plates over time to one vehicle: where a pass begins and ends, and which pictures of it are kept."""
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ _USABLE = 0.3  # score from which a plate counts at all: below it, text on walls
 _EVIDENCE = 1.0  # scores of a line in all: one frame alone never has it, because noise rarely looks like a VIN twice
 _LINGERING = 2.0  # the same for a line that never moved, where some text stood before: a sign is taken for a VIN now and then
 _HOLDS = 0.5  # share of its best score that keeps a pass going: a sign half as likely would join one vehicle to the next
-_ALONE = 0.85  # score that needs no second frame: a fast vehicle has none
 _CUT_OFF = 0.3  # worth of a plate that touches the edge of the frame: part of it is probably outside
 _SURE, _READABLE = 0.6, 16.0  # score and pixels of letter height with which a pass need not wait for a better picture
 
@@ -64,11 +64,13 @@ class _Pass:
             place = Place.at(plate, now_s, stays=is_old)
             self.places.append(place)
             self.lines.append(place)
-        place.judge(plate.score, now_s)
+        place.judge(now_s)
         return place
 
-    def owns(self, plate: Plate, now_s: float) -> bool:
-        """True where the plate is one of this vehicle's, or another line beside one that has moved."""
+    def owns(self, plate: Plate, now_s: float, other: float) -> bool:
+        """True where the plate is one of this vehicle's, or another line beside one that has moved; `other` is how near another's is."""
+        if other < self.nearness(plate):
+            return False
         beside = any(place.moved and place.missed < 2 and place.is_beside(plate) for place in self.places)
         return self.claim(plate, now_s) is not None or beside
 
@@ -100,7 +102,7 @@ class _Pass:
     def convincing(self) -> bool:
         line = self.chosen
         lingers = self.lingers and not line.moved
-        return (line.best_score >= _ALONE and not lingers) or line.evidence >= (_LINGERING if lingers else _EVIDENCE)
+        return (line.beyond_doubt and not lingers) or line.evidence >= (_LINGERING if lingers else _EVIDENCE)
 
     def settled(self, now_s: float, settings: "config.Vision") -> bool:
         """True where the best picture is readable and has stayed the best for `settle_s`: a vehicle that halts is told at once."""
@@ -143,6 +145,9 @@ class Passes:
         if fresh:
             self._collect(frame, fresh)
         for each in self._passes:
+            for place in each.places if each.committed else ():
+                if place.seen_s == now_s:
+                    self._follow(place, now_s)
             each.forget(now_s, self._settings.gap_s)
         return self._finish(now_s)
 
@@ -156,7 +161,8 @@ class Passes:
         """True where the plate belongs to a vehicle that was committed and still stands there, or to the yard."""
         if self._yard.is_fixed(plate) and not any(each.holds(plate) for each in self._passes):
             return True
-        return any(each.committed and each.owns(plate, now_s) for each in self._passes)
+        others = [place.apart(plate) for each in self._passes if not each.committed for place in each.places if place.reaches(plate, now_s)]
+        return any(each.committed and each.owns(plate, now_s, min(others, default=math.inf)) for each in self._passes)
 
     def _collect(self, frame: Frame, plates: list[Plate]) -> None:
         active = next((each for each in self._passes if not each.committed), None)
@@ -171,12 +177,21 @@ class Passes:
     def _take(self, active: _Pass, frame: Frame, plate: Plate) -> None:
         now_s = frame.taken_at.seconds
         place = active.see(plate, now_s, is_old=self._yard.is_old(plate, now_s))
-        if not place.moved and place.has_left() and not self._yard.is_old(plate, place.first_s):
-            place.moved = True
-            self._yard.stirred(place.first_s, now_s)
+        self._follow(place, now_s)
         line = active.chosen
         active.lingers, active.woke = self._yard.is_old(line.first, line.first_s), line.first_s == self._yard.began_s
         place.keep(worth(plate, frame.size), self._picture(frame, plate), self._settings.pictures)
+
+    def _follow(self, place: Place, now_s: float) -> None:
+        """Note that a line moves, unless it only jumped to other text that stood there before."""
+        since_s = place.left()
+        if since_s is not None and (place.moved or not self._yard.is_old(place.plate, place.first_s)):
+            if not place.moved:
+                self._yard.forget(place.first)
+            place.moved = True
+            self._yard.stirred(since_s, now_s)
+        if place.moved:
+            self._yard.forget(place.plate)
 
     def _picture(self, frame: Frame, plate: Plate) -> Picture:
         pixels, line = rectify(frame.pixels, plate, self._settings.margin_x, self._settings.margin_y)

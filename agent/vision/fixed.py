@@ -6,7 +6,7 @@ from agent.domain import Box, Plate
 
 _ALIKE = 2.0  # times one of two boxes about the same text may be higher
 _AT_END, _LEVEL = 1.0, 0.6  # text heights their ends and their middles may be apart: a finder may lose one end of a line, hardly both
-_UNSEEN_S = 3.0  # a line that nothing was seen of for so long has gone: a vehicle that stood there, or a sign behind one
+_UNSEEN_S = 2.0  # a line that nothing was seen of for so long has gone: a vehicle that stood there, or a sign behind one
 _MOST = 64
 
 
@@ -40,6 +40,11 @@ class Yard:
     def stirred(self, began_s: float, moved_s: float) -> None:
         """Something has moved through the view between these two moments: what lies where it lay before is fixed."""
         self._stirred = [*self._stirred[-7:], (began_s, moved_s)]
+
+    def forget(self, plate: Plate) -> None:
+        """What came here is a vehicle's; the next vehicle may stop in the same place."""
+        known = self._known(plate)
+        self._lines = [line for line in self._lines if line not in known]
 
     def is_fixed(self, plate: Plate) -> bool:
         return any(line.fixed for line in self._known(plate))

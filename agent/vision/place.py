@@ -13,6 +13,8 @@ _FAST = 12.0  # plate widths a second a plate seen for the first time may have: 
 _MOVED = 2.0  # text heights from where it was first seen: no finder's box jitters so far
 _GROWS, _SHRINKS = 2.2, 1.6  # times a line may be larger or smaller when it is seen next: that of the vehicle behind is smaller
 _STAYS = 1.5  # text heights that one may jump which stands where some text stood before
+_ALONE = 0.85  # score that needs no second frame: a fast vehicle has none …
+_EDGES, _LONG = 0.05, 7.0  # … where there are strokes, and seventeen letters have the room: width over height
 _ROWS = 4.0  # text heights above and below a line in which other lines of the same label stand
 _SIZES = 2.5  # times such a line may be larger or smaller
 
@@ -37,8 +39,11 @@ class Place:
     first: Plate
     first_s: float
     speed: float
+    anchor: Plate  # from where it moves next …
+    anchored_s: float  # … and when it was last seen there
     missed: int = 0
     best_score: float = 0.0
+    beyond_doubt: bool = False
     evidence: float = 0.0
     moved: bool = False
     stays: bool = False  # some text stood here before
@@ -49,7 +54,7 @@ class Place:
     @classmethod
     def at(cls, plate: Plate, now_s: float, *, stays: bool) -> "Place":
         """One that is new may be fast, unless some text stood there before."""
-        return cls(plate, now_s, plate, now_s, 0.0 if stays else _FAST * plate.box.width, stays=stays)
+        return cls(plate, now_s, plate, now_s, 0.0 if stays else _FAST * plate.box.width, plate, now_s, stays=stays)
 
     def apart(self, plate: Plate) -> float:
         return math.dist(self.plate.box.center, plate.box.center)
@@ -67,10 +72,14 @@ class Place:
         self.speed = self.apart(plate) / max(now_s - self.seen_s, 0.001)
         self.plate, self.seen_s, self.missed = plate, now_s, 0
 
-    def has_left(self) -> bool:
-        """Whether both its ends are so far from where they were first seen that it has moved, or grown: a finder may lose one end."""
-        far = _MOVED * max(self.plate.box.height, self.first.box.height)
-        return all(math.dist(now, before) >= far for now, before in zip(_ends(self.plate), _ends(self.first), strict=True))
+    def left(self) -> float | None:
+        """Since when it is on its way, where both its ends have left their place: it moved, or grew. A finder may lose one end."""
+        far = _MOVED * max(self.plate.box.height, self.anchor.box.height)
+        if any(math.dist(now, before) < far for now, before in zip(_ends(self.plate), _ends(self.anchor), strict=True)):
+            self.anchored_s = self.seen_s
+            return None
+        since_s, self.anchor, self.anchored_s = self.anchored_s, self.plate, self.seen_s
+        return since_s
 
     def is_beside(self, plate: Plate) -> bool:
         """Whether a plate in the same frame stands on the same label: above or below, in letters of a like size."""
@@ -79,8 +88,11 @@ class Place:
         rows = _ROWS * max(here.height, there.height)
         return ratio(self.plate, plate) <= _SIZES and down <= rows and across <= (here.width + there.width) / 2
 
-    def judge(self, score: float, now_s: float) -> None:
+    def judge(self, now_s: float) -> None:
+        """Count the plate that is there now."""
+        score, box = self.plate.score, self.plate.box
         self.best_score, self.evidence = max(self.best_score, score), self.evidence + score
+        self.beyond_doubt |= score >= _ALONE and self.plate.sharpness >= _EDGES and box.width >= _LONG * box.height
         self.times.add(now_s)
 
     def keep(self, worth: float, picture: Picture, most: int) -> None:
