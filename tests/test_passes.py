@@ -1,4 +1,4 @@
-"""The bench of rendered passes draws the same vehicle for the same number, and counts what the yard was told of it, wrong VINs above all."""
+"""The bench of rendered passes draws one vehicle for one number, and counts what the yard was told of it, wrong VINs above all."""
 
 import json
 from collections.abc import Iterator
