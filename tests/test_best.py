@@ -186,6 +186,11 @@ def test_a_plate_cut_off_by_the_edge_of_the_frame_ranks_below_a_whole_one() -> N
     assert worth(plate(-20), (960, 540)) < worth(plate(100), (960, 540))
 
 
+@pytest.mark.parametrize("x", [8, 960 - 240 - 8])
+def test_a_plate_that_ends_less_than_a_letter_before_the_edge_may_have_lost_one(x: float) -> None:
+    assert worth(plate(x), (960, 540)) < worth(plate(100), (960, 540))
+
+
 def test_a_picture_is_a_crop_with_margins_and_says_what_is_known_of_it() -> None:
     passes = Passes(replace(SETTINGS, margin_x=2.0, margin_y=1.0))
 

@@ -18,7 +18,8 @@ _USABLE = 0.3  # score from which a plate counts at all: below it, text on walls
 _EVIDENCE = 1.0  # scores of a line in all: one frame alone never has it, because noise rarely looks like a VIN twice
 _LINGERING = 2.0  # the same for a line that never moved, where some text stood before: a sign is taken for a VIN now and then
 _HOLDS = 0.5  # share of its best score that keeps a pass going: a sign half as likely would join one vehicle to the next
-_CUT_OFF = 0.3  # worth of a plate that touches the edge of the frame: part of it is probably outside
+_CUT_OFF = 0.3  # worth of a plate that ends at the edge of the frame: part of it is probably outside
+_LETTER = 0.5  # text heights of room in which no letter is missing
 _SURE, _READABLE = 0.6, 16.0  # score and pixels of letter height with which a pass need not wait for a better picture
 
 
@@ -217,5 +218,7 @@ class Passes:
 def worth(plate: Plate, frame_size: tuple[int, int]) -> float:
     """What a picture of this plate is worth beside others of the same pass: sure, sharp and complete."""
     xs, ys = zip(*plate.corners(), strict=True)
-    inside = min(xs) > 1 and min(ys) > 1 and max(xs) < frame_size[0] - 1 and max(ys) < frame_size[1] - 1
+    # A finder ends its box before the edge: it is the letter that should stand there which is missing.
+    ends, edge = (min(xs), frame_size[0] - max(xs)), max(1.0, _LETTER * plate.box.height)
+    inside = min(ends) > edge and min(ys) > 1 and max(ys) < frame_size[1] - 1
     return plate.score * plate.sharpness * (1.0 if inside else _CUT_OFF)
