@@ -279,3 +279,18 @@ def test_the_vehicle_close_behind_one_that_drives_off_is_a_pass_of_its_own() -> 
     done = play(passes, [*coming, *([[drive_up(9)]] * 10), *leaving, [], *coming, *([[drive_up(9)]] * 10), *([[]] * 10)])
 
     assert len(done) == 2
+
+
+def test_a_vehicle_whose_plate_is_lost_in_glare_for_a_while_is_still_the_same_pass() -> None:
+    coming, stands = [[drive_up(step)] for step in range(10)], drive_up(9)
+    left = replace(stands, score=0.1, box=replace(stands.box, width=120))
+
+    done = play(Passes(SETTINGS), [*coming, *([[stands]] * 8), *([[left]] * 20), *([[stands]] * 8), *([[]] * 10)])
+
+    assert len(done) == 1
+
+
+def test_a_vehicle_is_not_told_early_while_it_still_comes_nearer() -> None:
+    far = [[replace(drive_up(step + 8, score=0.9 - 0.05 * step), sharpness=1 - 0.1 * step)] for step in range(8)]
+
+    assert play(Passes(SETTINGS), far) == []

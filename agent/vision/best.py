@@ -50,9 +50,9 @@ class _Pass:
     woke: bool = False  # it was in view when the camera's first frame came
     committed: bool = False
 
-    def claim(self, plate: Plate, now_s: float) -> Place | None:
-        """The one of the places that has moved here; None where none can have."""
-        free = [place for place in self.places if place.seen_s != now_s and place.reaches(plate, now_s)]
+    def claim(self, plate: Plate, now_s: float, least: float = 0.0) -> Place | None:
+        """The one of the places, with so much evidence at least, that has moved here; None where none can have."""
+        free = [place for place in self.places if place.evidence >= least and place.seen_s != now_s and place.reaches(plate, now_s)]
         if not free:
             return None
         nearest = min(free, key=lambda place: place.apart(plate))
@@ -72,8 +72,10 @@ class _Pass:
         """True where the plate is one of this vehicle's, or another line beside one that has moved; `other` is how near another's is."""
         if other < self.nearness(plate):
             return False
-        beside = any(place.moved and place.missed < 2 and place.is_beside(plate) for place in self.places)
-        return self.claim(plate, now_s) is not None or beside
+        # A caption alone is not the vehicle: it would take the VIN of the one behind for its own.
+        least = self.chosen.evidence / 2
+        beside = [place for place in self.places if place.moved and place.missed < 2 and place.evidence >= least]
+        return self.claim(plate, now_s, least) is not None or any(place.is_beside(plate) for place in beside)
 
     def holds(self, plate: Plate) -> bool:
         """True where one of its plates that came here stands just there, as it may before the yard's own text."""
@@ -108,7 +110,7 @@ class _Pass:
     def settled(self, now_s: float, settings: "config.Vision") -> bool:
         """True where the best picture is readable and has stayed the best for `settle_s`: a vehicle that halts is told at once."""
         line = self.chosen
-        came = line.moved or not (self.lingers or self.woke)
+        came = now_s - line.arrived_s >= settings.settle_s and (line.moved or not (self.lingers or self.woke))
         readable = came and line.best_score >= _SURE and line.kept[0][1].line.height >= _READABLE
         return readable and len(line.kept) >= settings.pictures and now_s - line.bettered_s >= settings.settle_s
 
@@ -145,6 +147,7 @@ class Passes:
         fresh = [plate for plate in plates if plate.score >= _USABLE and not self._known(plate, now_s)]
         if fresh:
             self._collect(frame, fresh)
+        self._hold(plates, now_s)
         for each in self._passes:
             for place in each.places if each.committed else ():
                 if place.seen_s == now_s:
@@ -157,6 +160,13 @@ class Passes:
         left = [each.finished(self._settings.pictures) for each in self._passes if not each.committed and each.convincing]
         self._passes = []
         return left
+
+    def _hold(self, plates: list[Plate], now_s: float) -> None:
+        """A line that came and that was lost in glare or rain is still there as long as anything is left of it."""
+        faint = [plate for plate in plates if plate.score < _USABLE]
+        for place in (place for each in self._passes for place in each.places if place.moved and place.seen_s != now_s):
+            if any(map(place.shimmers, faint)):
+                place.stay(now_s)
 
     def _known(self, plate: Plate, now_s: float) -> bool:
         """True where the plate belongs to a vehicle that was committed and still stands there, or to the yard."""

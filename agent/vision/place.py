@@ -15,6 +15,7 @@ _GROWS, _SHRINKS = 2.2, 1.6  # times a line may be larger or smaller when it is 
 _STAYS = 1.5  # text heights that one may jump which stands where some text stood before
 _ALONE = 0.85  # score that needs no second frame: a fast vehicle has none …
 _EDGES, _LONG = 0.05, 7.0  # … where there are strokes, and seventeen letters have the room: width over height
+_LEVEL = 0.6  # text heights that a part of a line may be above or below it
 _ROWS = 4.0  # text heights above and below a line in which other lines of the same label stand
 _SIZES = 2.5  # times such a line may be larger or smaller
 
@@ -40,7 +41,8 @@ class Place:
     first_s: float
     speed: float
     anchor: Plate  # from where it moves next …
-    anchored_s: float  # … and when it was last seen there
+    anchored_s: float  # … when it was last seen there …
+    arrived_s: float  # … and when first
     missed: int = 0
     best_score: float = 0.0
     beyond_doubt: bool = False
@@ -54,7 +56,7 @@ class Place:
     @classmethod
     def at(cls, plate: Plate, now_s: float, *, stays: bool) -> "Place":
         """One that is new may be fast, unless some text stood there before."""
-        return cls(plate, now_s, plate, now_s, 0.0 if stays else _FAST * plate.box.width, plate, now_s, stays=stays)
+        return cls(plate, now_s, plate, now_s, 0.0 if stays else _FAST * plate.box.width, plate, now_s, now_s, stays=stays)
 
     def apart(self, plate: Plate) -> float:
         return math.dist(self.plate.box.center, plate.box.center)
@@ -78,8 +80,18 @@ class Place:
         if any(math.dist(now, before) < far for now, before in zip(_ends(self.plate), _ends(self.anchor), strict=True)):
             self.anchored_s = self.seen_s
             return None
-        since_s, self.anchor, self.anchored_s = self.anchored_s, self.plate, self.seen_s
+        since_s, self.anchor = self.anchored_s, self.plate
+        self.anchored_s = self.arrived_s = self.seen_s
         return since_s
+
+    def shimmers(self, plate: Plate) -> bool:
+        """Whether an unlikely line may be what glare or rain leave of this one: level with it, and over a part of it."""
+        here, there = self.plate.box, plate.box
+        across, down = (abs(one - other) for one, other in zip(here.center, there.center, strict=True))
+        return ratio(self.plate, plate) <= _GROWS and down <= _LEVEL * here.height and across <= (here.width + there.width) / 2
+
+    def stay(self, now_s: float) -> None:
+        self.seen_s, self.missed = now_s, 0
 
     def is_beside(self, plate: Plate) -> bool:
         """Whether a plate in the same frame stands on the same label: above or below, in letters of a like size."""
