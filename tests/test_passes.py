@@ -125,6 +125,17 @@ def test_a_plate_too_dark_for_its_noise_is_hopeless_before_anybody_reads_it() ->
     assert not any(any(shot.legible) for shot in shots(blind))
 
 
+def test_the_program_writes_down_what_a_pass_really_came_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    night = passes.numbers(1, "night")[0]
+    with agent(tmp_path / "agent", Sure(plan(SEED, night).truth[0]), SETTINGS) as made:
+        passes.report(SEED, [passes.passed(made, SEED, night)])
+    (row,) = json.loads((tmp_path / "build" / "passes.json").read_text())["rows"]
+    assert (row["condition"], row["outcome"], row["hopeless"]) == ("night", "right", False)
+    assert row["frames_legible"] > 5
+    assert row["text_px"] > 18
+
+
 def test_the_program_writes_a_row_for_each_vehicle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     row = tally.Row("day", "day", 0, 0, "right", False, "V", "V", 0.9, (0.9, 1.0), "", 30.0, 1, 1, 9)

@@ -41,7 +41,7 @@ def by_eye(seen: Seen) -> bool:
     across = abs(seen.blur[0] * along[1]) + abs(seen.blur[1] * along[0])
     step = wide / POINTS
     still = smear <= _MOST_SMEAR * step and across <= _MOST_SMEAR * high
-    return high >= _LEAST_PX and step >= _LEAST_STEP_PX and still and _clear(seen, high)
+    return bool(high >= _LEAST_PX and step >= _LEAST_STEP_PX and still and _clear(seen, high))
 
 
 def sides(text: Points) -> tuple[float, float]:
