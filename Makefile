@@ -13,7 +13,7 @@ DEVICE_TOOLS = mmdebstrap systemd-container dpkg-dev qemu-system-x86 gir1.2-gst-
 PREFIX      ?= /opt/vin-agent
 DESTDIR     ?=
 
-.PHONY: demo test device device-cameras device-services tools lint bench accuracy chaos day deb install uninstall wheels arm64 clean
+.PHONY: demo test device device-cameras device-services tools lint bench accuracy passes chaos day deb install uninstall wheels arm64 clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
@@ -46,6 +46,9 @@ bench: $(VENV)/dev.done  ## what the idle gate, the store, the link and the proc
 
 accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR
 	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)"
+
+passes: $(VENV)/dev.done  ## what a yard gets: 1,000 rendered vehicles by day, night, rain, glare, speed and tilt, told by the agent itself
+	$(BIN)/python -m tests.bench.passes
 
 chaos: $(VENV)/dev.done  ## fifty times kill -9, with one line of figures
 	$(BIN)/python -m tests.chaos.kills 50

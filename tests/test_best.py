@@ -186,6 +186,11 @@ def test_a_plate_cut_off_by_the_edge_of_the_frame_ranks_below_a_whole_one() -> N
     assert worth(plate(-20), (960, 540)) < worth(plate(100), (960, 540))
 
 
+@pytest.mark.parametrize("x", [8, 960 - 240 - 8])
+def test_a_plate_that_ends_less_than_a_letter_before_the_edge_may_have_lost_one(x: float) -> None:
+    assert worth(plate(x), (960, 540)) < worth(plate(100), (960, 540))
+
+
 def test_a_picture_is_a_crop_with_margins_and_says_what_is_known_of_it() -> None:
     passes = Passes(replace(SETTINGS, margin_x=2.0, margin_y=1.0))
 
@@ -213,3 +218,79 @@ def test_a_stop_gives_out_the_pass_under_way() -> None:
 
     assert done.frames_seen == 3
     assert passes.flush() == []
+
+
+SIGN = Plate(Box(20, 60, 200, 20), 0.0, 0.95, 2.0)  # likelier and sharper than any VIN here, now and then
+FAINT = replace(SIGN, score=0.05)
+
+
+def drive_up(step: int, *, score: float = 0.6) -> Plate:
+    """A plate that grows while its vehicle comes nearer, towards the middle of the view."""
+    width = 90 + 24 * step
+    return Plate(Box(520 - width / 2, 200 + 12 * step, width, width / 12), 0.0, score, 1.0)
+
+
+def test_pictures_of_a_vehicle_show_its_own_line_also_where_a_sign_is_sharper() -> None:
+    passes = Passes(PATIENT)
+    coming = [[drive_up(step), SIGN if step in (2, 6) else FAINT] for step in range(10)]
+
+    (done,) = play(passes, [[FAINT], [FAINT], *coming, *([[FAINT]] * 10)])
+
+    assert {each.quality.sharpness for each in done.pictures} == {1.0}
+
+
+def test_a_sign_that_looks_like_a_vin_after_a_vehicle_has_passed_is_no_vehicle() -> None:
+    passes = Passes(SETTINGS)
+    coming = [[drive_up(step), FAINT] for step in range(10)]
+
+    done = play(passes, [[FAINT], [FAINT], *coming, *([[FAINT], [SIGN], [SIGN]] * 10)])
+
+    assert len(done) == 1
+    assert done[0].frames_seen == 10
+
+
+def test_a_sign_is_not_told_early_just_because_the_camera_woke_with_it_in_view() -> None:
+    steady = replace(SIGN, box=Box(20, 60, 240, 20))
+
+    assert play(Passes(SETTINGS), [[steady]] * int((SETTINGS.longest_s - 1) * FPS)) == []
+
+
+def test_a_likely_looking_scrap_in_one_frame_is_no_fast_vehicle() -> None:
+    scraps = plate(score=0.95, sharpness=0.01), replace(plate(score=0.95), box=Box(300, 200, 100, 20))
+
+    assert [play(Passes(SETTINGS), [[], [scrap], *([[]] * 10)]) for scrap in scraps] == [[], []]
+
+
+def test_other_lines_of_a_label_are_no_second_vehicle_once_the_first_is_told() -> None:
+    passes = Passes(SETTINGS)
+    caption = Plate(Box(430, 270, 120, 14), 0.0, 0.4, 1.0)
+    coming = [[drive_up(step)] for step in range(10)]
+
+    done = play(passes, [*coming, *([[drive_up(9)]] * 8), *([[drive_up(9), caption]] * 20), *([[]] * 10)])
+
+    assert len(done) == 1
+
+
+def test_the_vehicle_close_behind_one_that_drives_off_is_a_pass_of_its_own() -> None:
+    passes = Passes(SETTINGS)
+    coming = [[drive_up(step)] for step in range(10)]
+    leaving = [[replace(drive_up(9), box=replace(drive_up(9).box, x=drive_up(9).box.x + 140 * step))] for step in range(1, 3)]
+
+    done = play(passes, [*coming, *([[drive_up(9)]] * 10), *leaving, [], *coming, *([[drive_up(9)]] * 10), *([[]] * 10)])
+
+    assert len(done) == 2
+
+
+def test_a_vehicle_whose_plate_is_lost_in_glare_for_a_while_is_still_the_same_pass() -> None:
+    coming, stands = [[drive_up(step)] for step in range(10)], drive_up(9)
+    left = replace(stands, score=0.1, box=replace(stands.box, width=120))
+
+    done = play(Passes(SETTINGS), [*coming, *([[stands]] * 8), *([[left]] * 20), *([[stands]] * 8), *([[]] * 10)])
+
+    assert len(done) == 1
+
+
+def test_a_vehicle_is_not_told_early_while_it_still_comes_nearer() -> None:
+    far = [[replace(drive_up(step + 8, score=0.9 - 0.05 * step), sharpness=1 - 0.1 * step)] for step in range(8)]
+
+    assert play(Passes(SETTINGS), far) == []

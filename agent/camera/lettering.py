@@ -50,10 +50,13 @@ def _stamps(words: str, capital: float, gap: float) -> Pixels:
     return mask
 
 
-def plate(vin: str, style: Style, capital: float, dice: Generator) -> tuple[Pixels, Points]:
-    """A VIN plate, BGR and `FINE` times too large, and the corners of its text line in it: top left, clockwise."""
+def plate(vin: str, style: Style, capital: float, dice: Generator, ink: Pixels | None = None) -> tuple[Pixels, Points]:
+    """A VIN plate, BGR and `FINE` times too large, and the corners of its text line in it: top left, clockwise.
+
+    `ink` is the line where it has been drawn already, a grey mask as `text` makes it with capitals `FINE` times too high.
+    """
     cap = capital * FINE
-    ink = text(vin, cap, stamped=style == "stamped")
+    ink = text(vin, cap, stamped=style == "stamped") if ink is None else ink
     above, below = (1.6, float(dice.choice([0.6, 1.7]))) if style == "label" else (0.6, 0.6)
     height, width = round(ink.shape[0] + (above + below) * cap), round(ink.shape[1] + 2 * cap)
     left, top = round(cap), round(above * cap)

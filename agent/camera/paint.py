@@ -129,7 +129,11 @@ def fix(layer: Pixels, board: Pixels, corners: Points, middle: tuple[float, floa
     height, width = board.shape[0] / FINE, board.shape[1] / FINE
     square = np.array([(-width, -height), (width, -height * (1 - lean)), (width, height * (1 - lean)), (-width, height)], np.float32) / 2
     turn = np.array(cv2.getRotationMatrix2D((0, 0), -angle, 1.0), np.float32)
-    target = (square @ turn[:, :2].T + np.array(middle, np.float32)).astype(np.float32)
+    return onto(layer, board, corners, (square @ turn[:, :2].T + np.array(middle, np.float32)).astype(np.float32))
+
+
+def onto(layer: Pixels, board: Pixels, corners: Points, target: Points) -> Points:
+    """Lay a plate over the quadrangle `target` of a layer, given from its top left clockwise; its text corners there."""
     source = np.array([(0, 0), (board.shape[1], 0), (board.shape[1], board.shape[0]), (0, board.shape[0])], np.float32)
     warp = cv2.getPerspectiveTransform(source, target)
     solid = np.dstack([board, np.full(board.shape[:2], 255, np.uint8)])

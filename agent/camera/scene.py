@@ -63,7 +63,7 @@ class Scene:
         return tuple(vin_of(self.seed, index) for index in range(self.first, self.first + self.vehicles))
 
     def __iter__(self) -> Iterator[View]:
-        stage = _Stage.built(self)
+        stage = Stage.built(self)
         if not self.vehicles:
             for _ in range(max(1, round(sum(STAGES) * self.fps))):
                 yield View(stage.sensed(stage.road, 3.0, default_rng(self.seed)), 0, None, False)
@@ -88,7 +88,7 @@ def vin_of(seed: int, index: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Stage:
+class Stage:
     """What all vehicles of a scene share: the road, and fields of noise, rain and light that are only shifted from frame to frame."""
 
     road: Pixels
@@ -98,7 +98,7 @@ class _Stage:
     glow: npt.NDArray[np.float32]
 
     @classmethod
-    def built(cls, scene: Scene) -> "_Stage":
+    def built(cls, scene: Scene) -> "Stage":
         dice, width, height = default_rng((scene.seed, 3)), scene.width, scene.height
         road = paint.yard(width, height, round(height * HORIZON), dice)
         noise = dice.standard_normal((height + 64, width + 64, 3), np.float32) * NOISE
@@ -139,7 +139,7 @@ HORIZON = 0.28  # of the height
 class _Pass:
     """One vehicle before the camera: everything drawn once, then only moved, lit and sensed."""
 
-    stage: _Stage
+    stage: Stage
     scene: Scene
     index: int
     dice: Generator
@@ -154,7 +154,7 @@ class _Pass:
     sigma: float
 
     @classmethod
-    def of(cls, stage: _Stage, scene: Scene, index: int) -> "_Pass":
+    def of(cls, stage: Stage, scene: Scene, index: int) -> "_Pass":
         dice, width, height = default_rng((scene.seed, index)), scene.width, scene.height
         night = bool(dice.random() < 0.35)
         body = paint.BODIES[dice.integers(len(paint.BODIES))]
@@ -227,7 +227,7 @@ def _with_plate(layer: Pixels, body: paint.Body, half: int, vin: str, height: in
     return paint.fix(layer, board, corners, middle, float(np.clip(dice.normal(0, 2.5), -6, 6)), dice.uniform(0, 0.08))
 
 
-def _lit(stage: _Stage, layer: Pixels, dice: Generator, *, night: bool) -> tuple[Pixels, Pixels]:
+def _lit(stage: Stage, layer: Pixels, dice: Generator, *, night: bool) -> tuple[Pixels, Pixels]:
     """The layer and the road in the light of the hour; at night a lamp over the gate is all there is."""
     if not night:
         gain = dice.uniform(0.72, 1.05)

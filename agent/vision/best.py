@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.domain import Box, Frame, Pixels, Plate, Quality, Stamp
+from agent.domain import Frame, Plate, Quality, Stamp
 from agent.vision import barcode
+from agent.vision.fixed import Yard
+from agent.vision.place import Picture, Place, thinned
 from agent.vision.plate import rectify
 from agent.vision.sharpness import glare
 
@@ -14,28 +16,12 @@ if TYPE_CHECKING:
 
 # Of photographs with a VIN three in four score 0.3 or more, half of them 0.6; streets and car parks stay below 0.2 for the most part.
 _USABLE = 0.3  # score from which a plate counts at all: below it, text on walls and clothes would keep a gate busy
-_EVIDENCE = 1.0  # scores of a pass in all: one frame alone never has it, because noise rarely looks like a VIN twice
+_EVIDENCE = 1.0  # scores of a line in all: one frame alone never has it, because noise rarely looks like a VIN twice
+_LINGERING = 2.0  # the same for a line that never moved, where some text stood before: a sign is taken for a VIN now and then
 _HOLDS = 0.5  # share of its best score that keeps a pass going: a sign half as likely would join one vehicle to the next
-_ALONE = 0.85  # score that needs no second frame: a fast vehicle has none
-_CUT_OFF = 0.3  # worth of a plate that touches the edge of the frame: part of it is probably outside
+_CUT_OFF = 0.3  # worth of a plate that ends at the edge of the frame: part of it is probably outside
+_LETTER = 0.5  # text heights of room in which no letter is missing
 _SURE, _READABLE = 0.6, 16.0  # score and pixels of letter height with which a pass need not wait for a better picture
-_BETTER = 1.05  # times the worth of the best picture so far that count as a better one; noise alone gives less
-_APART_S = 0.2  # pictures closer than this show the same blur …
-_CROWDED = 0.7  # … and count this much beside a better one
-_STEP, _START = 0.5, 2.0  # plate widths a standing plate may move at once, and a second: enough for one that drives off
-_FAST = 12.0  # plate widths a second a plate seen for the first time may have: 3 m/s
-
-
-# eq=False: comparing pixels is never what a caller means by `==`.
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """An upright crop of a plate, BGR or grey, with the text line's place in it; `around` is where barcodes are looked for."""
-
-    taken_at: Stamp
-    pixels: Pixels
-    line: Box
-    quality: Quality
-    around: barcode.Around | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,51 +35,56 @@ class FinishedPass:
 
 
 @dataclass(slots=True)
-class _Place:
-    """Where a plate was last seen, and how fast it moved, in pixels a second; a vehicle may show several lines, each a place."""
-
-    plate: Plate
-    seen_s: float
-    speed: float
-    missed: int = 0
-
-    def apart(self, plate: Plate) -> float:
-        return math.dist(self.plate.box.center, plate.box.center)
-
-    def reaches(self, plate: Plate, now_s: float) -> bool:
-        """True where this may be the same plate. What stands still is held to its place, or a sign would swallow vehicles near it."""
-        unseen = min(now_s - self.seen_s, 1.0)
-        return self.apart(plate) <= self.plate.box.width * (_STEP + _START * unseen) + 2 * self.speed * unseen
-
-    def move(self, plate: Plate, now_s: float) -> None:
-        self.speed = self.apart(plate) / max(now_s - self.seen_s, 0.001)
-        self.plate, self.seen_s, self.missed = plate, now_s, 0
-
-
-@dataclass(slots=True)
 class _Pass:
-    """A vehicle in view: first collecting pictures, then, once committed, only watched until it has gone."""
+    """A vehicle in view: first collecting pictures, then, once committed, only watched until it has gone.
+
+    `places` are the lines in view, `lines` all that ever were. The likeliest line is the VIN; what moves comes before what stands.
+    """
 
     began_at: Stamp
     seen_at: Stamp
-    places: list[_Place] = field(default_factory=list)
-    kept: list[tuple[float, Picture]] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    lines: list[Place] = field(default_factory=list)
     frames_seen: int = 0
     best_score: float = 0.0
-    evidence: float = 0.0
-    bettered_s: float = float("-inf")
+    lingers: bool = True  # some text stood where its likeliest line is before that was first seen
+    woke: bool = False  # it was in view when the camera's first frame came
     committed: bool = False
 
-    def claim(self, plate: Plate, now_s: float) -> bool:
-        """Note that one of the places has moved here; False where none can have."""
-        free = [place for place in self.places if place.seen_s != now_s and place.reaches(plate, now_s)]
-        if free:
-            min(free, key=lambda place: place.apart(plate)).move(plate, now_s)
-        return bool(free)
+    def claim(self, plate: Plate, now_s: float, least: float = 0.0) -> Place | None:
+        """The one of the places, with so much evidence at least, that has moved here; None where none can have."""
+        free = [place for place in self.places if place.evidence >= least and place.seen_s != now_s and place.reaches(plate, now_s)]
+        if not free:
+            return None
+        nearest = min(free, key=lambda place: place.apart(plate))
+        nearest.move(plate, now_s)
+        return nearest
 
-    def see(self, plate: Plate, now_s: float) -> None:
-        if not self.claim(plate, now_s):
-            self.places.append(_Place(plate, now_s, _FAST * plate.box.width))
+    def see(self, plate: Plate, now_s: float, *, is_old: bool) -> Place:
+        place = self.claim(plate, now_s)
+        if place is None:
+            place = Place.at(plate, now_s, stays=is_old)
+            self.places.append(place)
+            self.lines.append(place)
+        place.judge(now_s)
+        return place
+
+    def owns(self, plate: Plate, now_s: float, other: float) -> bool:
+        """True where the plate is one of this vehicle's, or another line beside one that has moved; `other` is how near another's is."""
+        if other < self.nearness(plate):
+            return False
+        # A caption alone is not the vehicle: it would take the VIN of the one behind for its own.
+        least = self.chosen.evidence / 2
+        beside = [place for place in self.places if place.moved and place.missed < 2 and place.evidence >= least]
+        return self.claim(plate, now_s, least) is not None or any(place.is_beside(plate) for place in beside)
+
+    def holds(self, plate: Plate) -> bool:
+        """True where one of its plates that came here stands just there, as it may before the yard's own text."""
+        return any(place.moved and place.apart(plate) <= place.plate.box.height for place in self.places)
+
+    def nearness(self, plate: Plate) -> float:
+        """How near a plate is to one that was seen before: the nearest is given its place first."""
+        return min((place.apart(plate) for place in self.places), default=0.0)
 
     def forget(self, now_s: float, gap_s: float) -> None:
         """Drop the places that are empty: for `gap_s` and two frames at least, so that a slow machine does not split a pass."""
@@ -101,32 +92,36 @@ class _Pass:
             place.missed += place.seen_s != now_s
         self.places = [place for place in self.places if place.missed < 2 or now_s - place.seen_s < gap_s]
 
-    def keep(self, worth: float, picture: Picture, most: int) -> None:
-        """Add a picture; of too many the least goes, where pictures of the same moment count less beside a better one."""
-        if not self.kept or worth > _BETTER * self.kept[0][0]:
-            self.bettered_s = picture.taken_at.seconds
-        self.kept.append((worth, picture))
-        self.kept.sort(key=lambda each: -each[0])
-        if len(self.kept) > most:
-            values = [worth * self._freshness(index) for index, (worth, _) in enumerate(self.kept)]
-            self.kept.pop(values.index(min(values)))
+    @property
+    def is_gone(self) -> bool:
+        """A line half as likely as the best does not keep a pass going."""
+        return not any(place.best_score >= _HOLDS * self.best_score for place in self.places)
 
-    def settled(self, now_s: float, settings: "config.Vision") -> bool:
-        """True where the best picture is readable and has stayed the best for `settle_s`: a vehicle that halts is told at once."""
-        readable = self.best_score >= _SURE and self.kept[0][1].line.height >= _READABLE
-        return readable and len(self.kept) >= settings.pictures and now_s - self.bettered_s >= settings.settle_s
-
-    def _freshness(self, index: int) -> float:
-        moment = self.kept[index][1].taken_at.seconds
-        crowded = any(abs(better.taken_at.seconds - moment) < _APART_S for _, better in self.kept[:index])
-        return _CROWDED if crowded else 1.0
+    @property
+    def chosen(self) -> Place:
+        """The line that is the VIN, as far as can be told."""
+        return max([line for line in self.lines if line.moved] or self.lines, key=lambda line: line.evidence)
 
     @property
     def convincing(self) -> bool:
-        return self.best_score >= _ALONE or self.evidence >= _EVIDENCE
+        line = self.chosen
+        lingers = self.lingers and not line.moved
+        return (line.beyond_doubt and not lingers) or line.evidence >= (_LINGERING if lingers else _EVIDENCE)
 
-    def finished(self) -> FinishedPass:
-        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, tuple(picture for _, picture in self.kept))
+    def settled(self, now_s: float, settings: "config.Vision") -> bool:
+        """True where the best picture is readable and has stayed the best for `settle_s`: a vehicle that halts is told at once."""
+        line = self.chosen
+        came = now_s - line.arrived_s >= settings.settle_s and (line.moved or not (self.lingers or self.woke))
+        readable = came and line.best_score >= _SURE and line.kept[0][1].line.height >= _READABLE
+        return readable and len(line.kept) >= settings.pictures and now_s - line.bettered_s >= settings.settle_s
+
+    def finished(self, most: int) -> FinishedPass:
+        """With the pictures of the line that is the VIN, and of lines that may be it: those never seen beside it."""
+        chosen = self.chosen
+        same = [line for line in self.lines if line is chosen or (line.moved >= chosen.moved and not line.times & chosen.times)]
+        kept = [each for line in same for each in line.kept]
+        thinned(kept, most)
+        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, tuple(picture for _, picture in kept))
 
 
 class Passes:
@@ -134,12 +129,13 @@ class Passes:
 
     One vehicle collects pictures at a time: all plates that belong to no committed pass are its. It is committed once: when its
     plates have gone, when no picture was better for `settle_s`, or at the latest after `longest_s`. From then on its plates are
-    ignored until they have gone, so it is never two passes; a sign in the view of the camera costs one pass and no vehicle.
+    ignored until they have gone, so it is never two passes. The yard's own text is ignored once something has moved before it.
     """
 
     def __init__(self, settings: "config.Vision") -> None:
         self._settings = settings
         self._passes: list[_Pass] = []
+        self._yard = Yard()
 
     @property
     def busy(self) -> bool:
@@ -148,36 +144,66 @@ class Passes:
 
     def offer(self, frame: Frame, plates: list[Plate]) -> list[FinishedPass]:
         now_s = frame.taken_at.seconds
+        self._yard.see(plates, now_s)
         fresh = [plate for plate in plates if plate.score >= _USABLE and not self._known(plate, now_s)]
         if fresh:
             self._collect(frame, fresh)
+        self._hold(plates, now_s)
         for each in self._passes:
+            for place in each.places if each.committed else ():
+                if place.seen_s == now_s:
+                    self._follow(place, now_s)
             each.forget(now_s, self._settings.gap_s)
         return self._finish(now_s)
 
     def flush(self) -> list[FinishedPass]:
         """The pass that was under way, for a stop; nothing is remembered afterwards."""
-        left = [each.finished() for each in self._passes if not each.committed and each.convincing]
+        left = [each.finished(self._settings.pictures) for each in self._passes if not each.committed and each.convincing]
         self._passes = []
         return left
 
+    def _hold(self, plates: list[Plate], now_s: float) -> None:
+        """A line that came and that was lost in glare or rain is still there as long as anything is left of it."""
+        faint = [plate for plate in plates if plate.score < _USABLE]
+        for place in (place for each in self._passes for place in each.places if place.moved and place.seen_s != now_s):
+            if any(map(place.shimmers, faint)):
+                place.stay(now_s)
+
     def _known(self, plate: Plate, now_s: float) -> bool:
-        """True where the plate belongs to a vehicle that was committed and still stands there."""
-        return any(each.committed and each.claim(plate, now_s) for each in self._passes)
+        """True where the plate belongs to a vehicle that was committed and still stands there, or to the yard."""
+        if self._yard.is_fixed(plate) and not any(each.holds(plate) for each in self._passes):
+            return True
+        others = [place.apart(plate) for each in self._passes if not each.committed for place in each.places if place.reaches(plate, now_s)]
+        return any(each.committed and each.owns(plate, now_s, min(others, default=math.inf)) for each in self._passes)
 
     def _collect(self, frame: Frame, plates: list[Plate]) -> None:
         active = next((each for each in self._passes if not each.committed), None)
         if active is None:
             active = _Pass(frame.taken_at, frame.taken_at)
             self._passes.append(active)
-        score = max(plate.score for plate in plates)
-        active.best_score, active.evidence = max(active.best_score, score), active.evidence + score
-        for plate in plates:
-            if plate.score >= _HOLDS * active.best_score:
-                active.see(plate, frame.taken_at.seconds)
+        for plate in sorted(plates, key=active.nearness):
+            active.best_score = max(active.best_score, plate.score)
+            self._take(active, frame, plate)
         active.frames_seen, active.seen_at = active.frames_seen + 1, frame.taken_at
-        best = max(plates, key=lambda plate: worth(plate, frame.size))
-        active.keep(worth(best, frame.size), self._picture(frame, best), self._settings.pictures)
+
+    def _take(self, active: _Pass, frame: Frame, plate: Plate) -> None:
+        now_s = frame.taken_at.seconds
+        place = active.see(plate, now_s, is_old=self._yard.is_old(plate, now_s))
+        self._follow(place, now_s)
+        line = active.chosen
+        active.lingers, active.woke = self._yard.is_old(line.first, line.first_s), line.first_s == self._yard.began_s
+        place.keep(worth(plate, frame.size), self._picture(frame, plate), self._settings.pictures)
+
+    def _follow(self, place: Place, now_s: float) -> None:
+        """Note that a line moves, unless it only jumped to other text that stood there before."""
+        since_s = place.left()
+        if since_s is not None and (place.moved or not self._yard.is_old(place.plate, place.first_s)):
+            if not place.moved:
+                self._yard.forget(place.first)
+            place.moved = True
+            self._yard.stirred(since_s, now_s)
+        if place.moved:
+            self._yard.forget(place.plate)
 
     def _picture(self, frame: Frame, plate: Plate) -> Picture:
         whole = frame.pixels
@@ -194,16 +220,18 @@ class Passes:
         for each in self._passes:
             overdue = now_s - each.began_at.seconds >= self._settings.longest_s
             settled = each.convincing and each.settled(now_s, self._settings)
-            if not each.committed and (overdue or settled or not each.places):
+            if not each.committed and (overdue or settled or each.is_gone):
                 each.committed = True
                 if each.convincing:
-                    finished.append(each.finished())
-        self._passes = [each for each in self._passes if each.places]
+                    finished.append(each.finished(self._settings.pictures))
+        self._passes = [each for each in self._passes if not each.is_gone]
         return finished
 
 
 def worth(plate: Plate, frame_size: tuple[int, int]) -> float:
     """What a picture of this plate is worth beside others of the same pass: sure, sharp and complete."""
     xs, ys = zip(*plate.corners(), strict=True)
-    inside = min(xs) > 1 and min(ys) > 1 and max(xs) < frame_size[0] - 1 and max(ys) < frame_size[1] - 1
+    # A finder ends its box before the edge: it is the letter that should stand there which is missing.
+    ends, edge = (min(xs), frame_size[0] - max(xs)), max(1.0, _LETTER * plate.box.height)
+    inside = min(ends) > edge and min(ys) > 1 and max(ys) < frame_size[1] - 1
     return plate.score * plate.sharpness * (1.0 if inside else _CUT_OFF)
