@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PHOTOS ?=
+QUICK  ?=
+PEERS  ?=
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
 TOOLS        = mosquitto mosquitto-clients openssl procps
 # What the device tests need besides: whole Debian trees, an RTSP server, a machine with a kernel of its own for USB.
@@ -44,8 +46,8 @@ lint: $(VENV)/dev.done  ## types and style alone
 bench: $(VENV)/dev.done  ## what the idle gate, the store, the link and the processes cost on this machine
 	$(BIN)/python -m tests.bench
 
-accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR
-	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)"
+accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR [QUICK=1]
+	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)" $(if $(QUICK),--quick)
 
 chaos: $(VENV)/dev.done  ## fifty times kill -9, with one line of figures
 	$(BIN)/python -m tests.chaos.kills 50

@@ -2,7 +2,8 @@
 
     python -m tests.bench.train.plates PHOTOS [--write]
 
-PHOTOS holds labels.csv and the photographs it names. Of `kt_*`, endings 0 to 3 train, 5 and 6 choose; nothing else is touched.
+PHOTOS holds labels.csv and the photographs it names. Of those that tests/bench/photos.py gives for tuning, the numbers ending in 0 to 3
+train, in 5 and 6 choose; nothing else is touched.
 Rendered yards are mixed in: photographs of labels alone teach nothing about licence plates, stripes and empty walls.
 """
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from agent.vision import plate, weights
 from agent.vision.judge import Doubles, Judge, expanded
 from agent.vision.lines import Line
+from tests.bench.photos import part_of
 from tests.bench.train import rendered
 
 DRAWN = 0.3  # how much a rendered line counts beside a photographed one: at 1, two photographs in a hundred are lost
@@ -45,7 +47,8 @@ def photographs(folder: Path, endings: str) -> Iterator[tuple[cv2.typing.MatLike
     """
     shapes = np.random.default_rng(7)
     with (folder / "labels.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if "/kt_" in row["file"] and Path(row["file"]).stem[-1] in endings]
+        files = [(row, Path(row["file"])) for row in csv.DictReader(file)]
+    rows = [row for row, name in files if part_of(name) == "tuning" and name.stem[-1] in endings]
     for number, row in enumerate(rows):
         grey = cv2.imread(str(folder / row["file"]), cv2.IMREAD_GRAYSCALE)
         assert grey is not None, row["file"]
