@@ -43,8 +43,9 @@ lint: $(VENV)/dev.done  ## types and style alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev.done  ## what the idle gate, the store, the link and the processes cost on this machine
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/dev.done  ## what the gate, store, link and processes cost; beside other readers: make bench PEERS=1 [PHOTOS=DIR]
+	@$(if $(PEERS),.ci/tools tesseract-ocr)
+	$(BIN)/python -m tests.bench$(if $(PEERS),.peers $(if $(PHOTOS),--photos "$(PHOTOS)"))
 
 accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR [QUICK=1]
 	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)" $(if $(QUICK),--quick)
