@@ -67,6 +67,8 @@ def test_a_line_that_was_found_in_pieces_was_found() -> None:
     line, size = Box(100, 100, 200, 20).corners(), (300, 500)
     left, right = Box(95, 95, 100, 30).corners(), Box(195, 95, 110, 30).corners()
     assert held(line, [left, right], size) == pytest.approx(1.0)
+    assert held(line, [Box(95, 104, 210, 12).corners()], size) == pytest.approx(1.0), "labels leave air above and below"
+    assert held(line, [Box(95, 112, 210, 12).corners()], size) < 0.5
     assert held(line, [left], size) == pytest.approx(0.475, abs=0.02)
     assert held(line, [left, left], size) == held(line, [left], size)
     assert held(line, [], size) == 0

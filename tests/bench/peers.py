@@ -3,9 +3,10 @@
     python -m tests.bench.peers [--vehicles N] [--photos DIR]
 
 Rendered 1080p frames, whose truth is known: a vehicle that stands, the same driving up, the same in a yard full of signs, and that yard
-without it. With photographs also a sample of those that are judged. Recall: at least 90 % of the VIN's line lies in the picture this agent
-would send, or in all of another's text boxes together. Exact: the VIN is among those that were read; a false alarm is any 17 characters
-that could be a VIN where there is none. Prints a table and writes build/peers.json.
+without it. With photographs also a sample of those that are judged. Recall: at least 90 % of the VIN's line, of its middle half because
+labels leave air around it, lies in the picture this agent would send, or in all of another's text boxes together. Exact: the VIN is among
+those that were read; a false alarm is any 17 characters that could be a VIN where there is none, also one that a gate would only give for
+review. Times are of the processor. Prints a table and writes build/peers.json.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from agent.camera.scene import DIGITS, LETTERS, Scene, View, vin_of
 from agent.domain import Pixels
@@ -26,7 +28,7 @@ from tests.bench.photos import negatives_in, photos_in, picture
 from tests.bench.scores import COVERED, Corners
 
 RESULT = Path("build/peers.json")
-VEHICLES, PHOTOGRAPHS, NEGATIVES = 6, 16, 8
+VEHICLES, PHOTOGRAPHS, NEGATIVES = 8, 20, 10
 SEED, LEAST, BOARDS = 11, 14.0, 40  # of the scene; pixels of letter height while a vehicle drives up; signs in a busy yard
 ASKED, GOAL = 10, 20  # times the finder has to be cheaper than reading the whole frame
 
@@ -112,12 +114,19 @@ def photographs(folder: Path, count: int = PHOTOGRAPHS, empty: int = NEGATIVES) 
 
 
 def held(line: Corners, places: Sequence[Corners], size: tuple[int, int]) -> float:
-    """The share of the line that lies in all places together; a VIN that was found in pieces was found."""
+    """The share of the line's middle half that lies in all places together; a VIN that was found in pieces was found."""
     wanted, found = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
-    cv2.fillConvexPoly(wanted, np.array(line).round().astype(np.int32), 255)
+    cv2.fillConvexPoly(wanted, _middle(line).round().astype(np.int32), 255)
     for place in places:
         cv2.fillConvexPoly(found, np.array(place).round().astype(np.int32), 255)
     return cv2.countNonZero(cv2.bitwise_and(wanted, found)) / max(1, cv2.countNonZero(wanted))
+
+
+def _middle(line: Corners) -> npt.NDArray[np.float64]:
+    """The line at half its height."""
+    top_left, top_right, bottom_right, bottom_left = np.array(line, np.float64)
+    down_left, down_right = (bottom_left - top_left) / 4, (bottom_right - top_right) / 4
+    return np.array([top_left + down_left, top_right + down_right, bottom_right - down_right, bottom_left - down_left])
 
 
 def measured(contender: Contender, kind: str, shots: Sequence[Shot]) -> Result:
