@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PHOTOS ?=
 QUICK  ?=
+PASSES ?=
 PEERS  ?=
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
 TOOLS        = mosquitto mosquitto-clients openssl procps
@@ -47,8 +48,8 @@ bench: $(VENV)/dev.done  ## what the gate, store, link and processes cost; besid
 	@$(if $(PEERS),.ci/tools tesseract-ocr)
 	$(BIN)/python -m tests.bench$(if $(PEERS),.peers $(if $(PHOTOS),--photos "$(PHOTOS)"))
 
-accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR [QUICK=1]
-	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)" $(if $(QUICK),--quick)
+accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR [PASSES=FILE] [QUICK=1]
+	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)" $(if $(PASSES),--passes "$(PASSES)") $(if $(QUICK),--quick)
 
 chaos: $(VENV)/dev.done  ## fifty times kill -9, with one line of figures
 	$(BIN)/python -m tests.chaos.kills 50

@@ -16,7 +16,7 @@ from agent import config
 from agent.domain import Box, Decision, Outcome, Pixels, Plate
 from agent.vin import describe
 from tests.bench import accuracy, accuracy_page, clips, looking
-from tests.bench.calibration import Read, characters, reliability, whole
+from tests.bench.calibration import Read, characters, passes_in, reliability, whole
 from tests.bench.clips import Showing, Shown, Told
 from tests.bench.findings import Findings
 from tests.bench.looking import Alarm
@@ -166,11 +166,17 @@ def test_labels_without_numbers_are_refused_in_one_sentence(tmp_path: Path, caps
 
 
 def test_passes_that_are_none_are_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "passes.json").write_text('{"passes": [{"truth": "A"}]}')
+    (tmp_path / "passes.json").write_text('{"rows": [{"truth": "A"}]}')
     with pytest.raises(SystemExit) as stopped:
         accuracy.main([str(tmp_path), "--passes", str(tmp_path / "passes.json")])
     assert stopped.value.code == 2
-    assert "expected JSON with a list `passes`" in capsys.readouterr().err
+    assert "expected JSON with a list `rows`" in capsys.readouterr().err
+
+
+def test_passes_without_a_vin_have_no_confidence_to_be_held_to(tmp_path: Path) -> None:
+    rows = [{"truth": VIN, "vin": vin, "confidence": 0.9, "char_confidence": [0.9] * len(vin)} for vin in (VIN, "")]
+    (tmp_path / "passes.json").write_text(json.dumps({"seed": 1, "rows": rows}))
+    assert passes_in(tmp_path / "passes.json") == [Read(VIN, VIN, 0.9, (0.9,) * 17)]
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,11 @@ def _characters(read: Read) -> Iterator[Claim]:
 
 
 def passes_in(file: Path) -> list[Read]:
-    """The passes of a JSON file with a list `passes` of truth, vin (null where none was read), confidence and char_confidence."""
+    """The passes of a JSON file with a list `rows` of truth, vin (empty where none was read), confidence and char_confidence."""
     try:
-        passes = json.loads(file.read_text("utf-8"))["passes"]
+        passes = json.loads(file.read_text("utf-8"))["rows"]
         return [
             Read(each["truth"], each["vin"], float(each["confidence"]), tuple(each["char_confidence"])) for each in passes if each["vin"]
         ]
     except (OSError, KeyError, TypeError, ValueError) as exc:
-        stop(f"{file}: expected JSON with a list `passes` of truth, vin, confidence and char_confidence: {exc!r}")
+        stop(f"{file}: expected JSON with a list `rows` of truth, vin, confidence and char_confidence: {exc!r}")
