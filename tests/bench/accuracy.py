@@ -123,7 +123,8 @@ def _report_nothing(answers: Answers) -> None:
 def _row(row: Figures) -> str:
     shares = "".join(f"{100 * count / row.n:7.1f}" for count in (row.found, row.found_in_3, row.chosen))
     right = f"{100 * row.right / row.offered:7.1f}" if row.offered else f"{'-':>7}"
-    tight = f"{row.tight.median:9.2f}{row.tight_level.median:7.2f}{row.tight_level.p90:5.2f}"
+    level = f"{row.tight_level.median:7.2f}{row.tight_level.p90:5.2f}" if row.tight_level.n else f"{'-':>7}{'-':>5}"
+    tight = f"{row.tight.median:9.2f}{level}"
     chars = f"{row.char_accuracy:8.4f}" if row.transcribed else f"{'-':>8}"
     return (
         f"{row.n:7}{shares}{right}{tight}{row.transcribed:9}{row.exact:6}{chars}{row.wrong_accepted:7}{100 * row.needs_review / row.n:7.1f}"
