@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PHOTOS ?=
+QUICK  ?=
+PASSES ?=
+PEERS  ?=
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
 TOOLS        = mosquitto mosquitto-clients openssl procps
 # What the device tests need besides: whole Debian trees, an RTSP server, a machine with a kernel of its own for USB.
@@ -41,11 +44,12 @@ lint: $(VENV)/dev.done  ## types and style alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev.done  ## what the idle gate, the store, the link and the processes cost on this machine
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/dev.done  ## what the gate, store, link and processes cost; beside other readers: make bench PEERS=1 [PHOTOS=DIR]
+	@$(if $(PEERS),.ci/tools tesseract-ocr)
+	$(BIN)/python -m tests.bench$(if $(PEERS),.peers $(if $(PHOTOS),--photos "$(PHOTOS)"))
 
-accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR
-	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)"
+accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photographs: make accuracy PHOTOS=DIR [PASSES=FILE] [QUICK=1]
+	$(BIN)/python -m tests.bench.accuracy "$(PHOTOS)" $(if $(PASSES),--passes "$(PASSES)") $(if $(QUICK),--quick)
 
 passes: $(VENV)/dev.done  ## what a yard gets: 1,000 rendered vehicles by day, night, rain, glare, speed and tilt, told by the agent itself
 	$(BIN)/python -m tests.bench.passes

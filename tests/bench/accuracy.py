@@ -1,180 +1,134 @@
-"""How well the agent finds and reads VINs in photographs: `python -m tests.bench.accuracy PHOTOS`; also writes build/accuracy.json."""
+"""How well the agent finds and reads VINs in photographs: `make accuracy PHOTOS=DIR`.
+
+    python -m tests.bench.accuracy PHOTOS [--quick | --limit N --seeds N] [--passes FILE]
+
+PHOTOS holds labels.csv, the photographs it names, negative/ (pictures without a VIN) and video/ (clips without one). Writes
+build/accuracy.json and build/accuracy.html, which shows every kind of failure. Pictures are the same for the same seed, so are figures.
+"""
 
 import argparse
 import json
 import multiprocessing
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
-import numpy as np
+from tests.bench import accuracy_page
+from tests.bench.calibration import Read, passes_in
+from tests.bench.clips import Showing, played
+from tests.bench.findings import Answers, Findings
+from tests.bench.looking import Nothing, alarmed, open_reader, scored
+from tests.bench.photos import SPLIT, Photo, clips_in, negatives_in, photos_in
+from tests.bench.scores import Figures
+from tests.bench.variations import Variation
 
-from agent import config
-from agent.clock import Clock
-from agent.domain import Box, Decision, Pixels, Plate
-from agent.ocr.embedded import Embedded
-from agent.still import Sight, look
-from agent.vin_text import LENGTH, folded
-from tests.bench.photos import Photo, edits, negatives_in, photos_in, picture
-
-RESULT = Path("build/accuracy.json")
-COVERED = 0.9  # share of the labelled box that has to lie in the picture
-EVERY = 10  # frames of a clip: neighbours show the same
+JSON, PAGE = Path("build/accuracy.json"), Path("build/accuracy.html")
 PROCESSES = 2
-SETTINGS = config.Settings()
-_readers: list[Embedded] = []  # one in each worker process
+SEEDS = 10
+QUICK_LIMIT, QUICK_SEEDS, QUICK_FRAMES = 30, 1, 120
+COLUMNS = "photos  found   in 3 chosen  right    tight  level p90  transcr. exact   chars  wrong review"
 
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What became of one photograph."""
-
-    kind: str
-    found: bool
-    transcribed: bool
-    exact: bool
-    wrong_characters: int
-    wrong_accepted: bool
-    needs_review: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Counts over photographs; `char_accuracy` is the share of right characters of the transcribed ones."""
-
-    n: int
-    found: int
-    transcribed: int
-    exact: int
-    char_accuracy: float
-    wrong_accepted: int
-    needs_review: int
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One frame of a video."""
-
-    file: Path
-    number: int
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.accuracy", description=__doc__)
-    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="a folder with labels.csv, the pictures it names, negative/ and video/")
-    parser.add_argument("--limit", type=int, metavar="N", help="only about N photographs of each kind, spread evenly")
-    options = parser.parse_args(arguments)
-    photos = spread(photos_in(options.photos), options.limit)
-    negatives, frames = negatives_in(options.photos), list(frames_in(options.photos))
-    with multiprocessing.get_context("spawn").Pool(PROCESSES, _open_reader) as pool:
-        scores = list(_progress(pool.imap_unordered(scored, photos, 4), len(photos), "photographs"))
-        outcomes = list(_progress(pool.imap_unordered(outcome, negatives), len(negatives), "pictures without a VIN"))
-        seen = list(_progress(pool.imap_unordered(outcome, frames), len(frames), "frames without a VIN"))
-    report(scores, outcomes, seen)
+    options = _parser().parse_args(arguments)
+    limit, seeds = (QUICK_LIMIT, QUICK_SEEDS) if options.quick else (options.limit, options.seeds)
+    passes = passes_in(options.passes) if options.passes else []
+    photos = spread(photos_in(options.photos), limit)
+    with multiprocessing.get_context("spawn").Pool(options.processes, open_reader) as pool:
+        findings = looked_at(pool, options.photos, photos, seeds, QUICK_FRAMES if options.quick else 0, passes)
+    report(findings)
+    JSON.parent.mkdir(parents=True, exist_ok=True)
+    JSON.write_text(json.dumps(findings.as_json(), indent=2) + "\n", "utf-8")
+    PAGE.write_text(accuracy_page.page(findings, options.shown), "utf-8")
+    print(f"{PAGE} shows the failures, {JSON} holds the figures")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="the folder with the photographs and their labels.csv")
+    parser.add_argument("--limit", type=int, metavar="N", help="only about N photographs of each kind and part, spread evenly")
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="crops and noises of each picture and clip without a VIN")
+    parser.add_argument("--quick", action="store_true", help=f"as --limit {QUICK_LIMIT} --seeds {QUICK_SEEDS}, and only the start of clips")
+    parser.add_argument("--passes", type=Path, metavar="FILE", help="JSON with decisions on rendered passes, for the reliability diagram")
+    parser.add_argument("--shown", type=int, default=60, metavar="N", help="the most failures of a kind that the page shows")
+    parser.add_argument("--processes", type=int, default=PROCESSES, metavar="N")
+    return parser
 
 
 def spread(photos: list[Photo], limit: int | None) -> list[Photo]:
     if not limit:
         return photos
-    kinds: dict[str, list[Photo]] = defaultdict(list)
+    kinds: dict[tuple[str, str], list[Photo]] = defaultdict(list)
     for photo in photos:
-        kinds[photo.kind].append(photo)
+        kinds[photo.kind, photo.part].append(photo)
     return [photo for kind in kinds.values() for photo in kind[:: max(1, len(kind) // limit)]]
 
 
-def frames_in(folder: Path) -> Iterator[Clip]:
-    for file in sorted((folder / "video").glob("*.mp4")):
-        count = int(cv2.VideoCapture(str(file)).get(cv2.CAP_PROP_FRAME_COUNT))
-        yield from (Clip(file, number) for number in range(0, count, EVERY))
-
-
-def _open_reader() -> None:
-    cv2.setNumThreads(1)
-    _readers.append(Embedded(SETTINGS).__enter__())
-
-
-def seen_in(pixels: Pixels, name: str) -> Sight:
-    reader = _readers[0]
-    return look(pixels, name, Clock().now(), reader, SETTINGS, reader.locate)
-
-
-def scored(photo: Photo) -> Score:
-    sight = seen_in(photo.pixels(), photo.file.stem)
-    vin = sight.decision.vin.value if sight.decision.vin else None
-    return Score(
-        kind=photo.kind,
-        found=sight.chosen is not None and covered(photo.line, sight.plates[sight.chosen]) >= COVERED,
-        transcribed=bool(photo.vin),
-        exact=bool(photo.vin) and vin == photo.vin,
-        wrong_characters=min(LENGTH, edits(vin or _raw(sight.decision), photo.vin)) if photo.vin else 0,
-        wrong_accepted=bool(photo.vin) and sight.decision.outcome == "accepted" and vin != photo.vin,
-        needs_review=sight.decision.outcome == "needs_review",
+def looked_at(pool: Pool, folder: Path, photos: list[Photo], seeds: int, most: int, passes: list[Read]) -> Findings:
+    """Everything there is to see; results come in the order of their pictures, whichever process was quicker."""
+    variations, files = [Variation.of(seed) for seed in range(seeds)], negatives_in(folder)
+    showings = [Showing(clip, variation, most) for clip in clips_in(folder) for variation in variations]
+    varied = [Nothing(file, variation) for file in files for variation in variations]
+    return Findings(
+        shown=_each(pool, played, showings, "clips without a VIN"),
+        scores=_each(pool, scored, photos, "photographs"),
+        alarms=_each(pool, alarmed, [Nothing(file) for file in files], "pictures without a VIN"),
+        varied=_each(pool, alarmed, varied, "variations of them"),
+        passes=tuple(passes),
     )
 
 
-def _raw(decision: Decision) -> str:
-    """What was read where no VIN came of it: the first line, which the reader held for likeliest."""
-    return folded("".join(decision.raw.split("\n")[0].split()))
+def _each(pool: Pool, work: Callable[[Item], Result], items: Sequence[Item], what: str) -> tuple[Result, ...]:
+    done: list[Result] = []
+    for count, result in enumerate(pool.imap(work, items, 4 if len(items) > 200 else 1), 1):
+        done.append(result)
+        if count % 25 == 0 or count == len(items):
+            print(f"\r{count} of {len(items)} {what}", end="\n" if count == len(items) else "", file=sys.stderr, flush=True)
+    return tuple(done)
 
 
-def covered(line: Box, plate: Plate) -> float:
-    """The share of the labelled box that lies in the picture that is made of a plate."""
-    vision = SETTINGS.vision
-    sent = plate.box.grown(vision.margin_x * plate.box.height, vision.margin_y * plate.box.height)
-    common, _ = cv2.intersectConvexConvex(np.array(line.corners(), np.float32), np.array(sent.corners(plate.angle), np.float32))
-    return float(common) / (line.width * line.height)
-
-
-def outcome(source: Path | Clip) -> str:
-    if isinstance(source, Path):
-        return seen_in(picture(source), source.stem).decision.outcome
-    clip = cv2.VideoCapture(str(source.file))
-    clip.set(cv2.CAP_PROP_POS_FRAMES, source.number)
-    there, pixels = clip.read()
-    return seen_in(np.asarray(pixels, np.uint8), source.file.stem).decision.outcome if there else "unread"
-
-
-def figures(scores: Sequence[Score]) -> Figures:
-    transcribed = [score for score in scores if score.transcribed]
-    wrong = sum(score.wrong_characters for score in transcribed)
-    return Figures(
-        n=len(scores),
-        found=sum(score.found for score in scores),
-        transcribed=len(transcribed),
-        exact=sum(score.exact for score in scores),
-        char_accuracy=round(1 - wrong / LENGTH / len(transcribed), 4) if transcribed else 0.0,
-        wrong_accepted=sum(score.wrong_accepted for score in scores),
-        needs_review=sum(score.needs_review for score in scores),
+def report(findings: Findings) -> None:
+    print(f"split: {SPLIT}")
+    for part, groups in findings.tables().items():
+        print(f"\n{part:12} {COLUMNS}")
+        for name, row in {**groups["all"], **groups["by_kind"], **groups["by_height"]}.items():
+            print(f"{name:12} {_row(row)}")
+    everything = findings.tables()["everything"]["all"]["all"]
+    print(f"\ndecisions: {', '.join(f'{count} {outcome}' for outcome, count in everything.outcomes.items())}")
+    find, read = everything.find_ms, everything.read_ms
+    print(
+        f"one thread: find {find.median:.1f} ms of processor a photograph (95 %: {find.p95:.1f}), read {read.median:.0f} ({read.p95:.0f})"
     )
+    for name, each in findings.reliabilities().items():
+        print(f"{name}: {each.right} of {each.n} right, calibration error {each.error:.3f}")
+    _report_nothing(findings.answers())
 
 
-def report(scores: Sequence[Score], outcomes: Sequence[str], seen: Sequence[str]) -> None:
-    kinds = {kind: figures([score for score in scores if score.kind == kind]) for kind in sorted({score.kind for score in scores})}
-    everything = figures(scores)
-    print(f"{'':14}{'photos':>8}{'found':>8}{'transcr.':>10}{'exact':>8}{'chars':>9}{'wrong acc.':>12}{'review':>8}")
-    for name, row in {"all": everything, **kinds}.items():
-        chars = f"{row.char_accuracy:.4f}" if row.transcribed else "-"
-        print(f"{name:14}{row.n:8}{row.found:8}{row.transcribed:10}{row.exact:8}{chars:>9}{row.wrong_accepted:12}{row.needs_review:8}")
-    for name, list_ in (("pictures", outcomes), ("frames of clips", seen)):
-        print(f"{len(list_)} {name} without a VIN: {list_.count('accepted')} accepted, {list_.count('needs_review')} for review")
-    negatives = {"n": len(outcomes), "accepted": outcomes.count("accepted"), "needs_review": outcomes.count("needs_review")}
-    by_kind = {kind: asdict(row) for kind, row in kinds.items()}
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"photos": asdict(everything), "by_kind": by_kind, "negatives": negatives}, indent=2) + "\n")
+def _report_nothing(answers: Answers) -> None:
+    for what, counts in (("pictures", answers.pictures), ("variations of them", answers.variations)):
+        print(f"{counts['n']} {what} without a VIN: {counts['accepted']} accepted (asked: 0), {counts['needs_review']} for review")
+    print(f"candidates in the pictures that a gate would take for a plate: {answers.offered}")
+    print(f"clips without a VIN: {answers.passes} passes, {answers.accepted_passes} accepted (asked: 0), ", end="")
+    print(f"at most {answers.most_paid} paid calls for one playing (asked: 1)")
 
 
-Item = TypeVar("Item")
-
-
-def _progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    for count, item in enumerate(items, 1):
-        if count % 25 == 0 or count == total:
-            print(f"\r{count} of {total} {what}", end="\n" if count == total else "", file=sys.stderr, flush=True)
-        yield item
+def _row(row: Figures) -> str:
+    shares = "".join(f"{100 * count / row.n:7.1f}" for count in (row.found, row.found_in_3, row.chosen))
+    right = f"{100 * row.right / row.offered:7.1f}" if row.offered else f"{'-':>7}"
+    level = f"{row.tight_level.median:7.2f}{row.tight_level.p90:5.2f}" if row.tight_level.n else f"{'-':>7}{'-':>5}"
+    tight = f"{row.tight.median:9.2f}{level}"
+    chars = f"{row.char_accuracy:8.4f}" if row.transcribed else f"{'-':>8}"
+    return (
+        f"{row.n:7}{shares}{right}{tight}{row.transcribed:9}{row.exact:6}{chars}{row.wrong_accepted:7}{100 * row.needs_review / row.n:7.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,44 +1,29 @@
 """How often the finder's best plate holds the labelled VIN line, by kind of photograph, and its processor time per frame.
 
-    python -m tests.bench.finder PHOTOS [--part tuning|kept|all] [--limit N]
+    python -m tests.bench.finder PHOTOS [--part tuning|judged|all] [--endings 56] [--limit N]
 
-PHOTOS holds labels.csv, positive/ and negative/. `tuning` is `kt_*` with endings 5 and 6, on which the weights were chosen;
-`kept` is what they have never seen, `ks_*` and the endings 7 to 9. Found: at least 90 % of the labelled box lies inside the best plate
-grown by two text heights at its ends and one above and below; `crop` counts the upright hull of that, `strict` the tilted rectangle.
+PHOTOS holds labels.csv, positive/ and negative/; which photographs are for tuning says tests/bench/photos.py. `--endings` keeps those
+whose number ends in one of these digits: the weights are chosen on 5 and 6. Found: at least 90 % of the labelled box lies inside the best
+plate grown by two text heights at its ends and one above and below; `crop` counts the upright hull of that, `strict` the tilted rectangle.
 """
 
 import argparse
-import csv
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from agent.domain import Box, Pixels, Plate
+from agent.domain import Box, Plate
 from agent.vision import plate
+from tests.bench.photos import PARTS, Photo, clips_in, negatives_in, photos_in, picture
 
 Corners = tuple[tuple[float, float], ...]
 
 
-def labelled(folder: Path, part: str) -> Iterator[tuple[str, Path, Box]]:
-    with (folder / "labels.csv").open() as file:
-        for row in csv.DictReader(file):
-            name = Path(row["file"]).stem
-            if not row["w"]:
-                continue
-            kept = name.startswith("ks_") or name[-1] in "789"
-            if part == "all" or (part == "kept" and kept) or (part == "tuning" and not kept and name[-1] in "56"):
-                yield row["kind"], folder / row["file"], Box(*(float(row[key]) for key in ("x", "y", "w", "h")))
-
-
-def read(file: Path) -> Pixels:
-    pixels = cv2.imread(str(file))
-    if pixels is None:
-        raise SystemExit(f"{file}: cannot be read as a picture; give the folder of labels.csv")
-    return np.asarray(pixels, np.uint8)
+def labelled(folder: Path, part: str, endings: str) -> list[Photo]:
+    return [photo for photo in photos_in(folder) if part in ("all", photo.part) and photo.file.stem[-1] in endings]
 
 
 def covered(label: Box, corners: Corners) -> float:
@@ -74,17 +59,17 @@ def measure(label: Box, plates: list[Plate]) -> dict[str, bool]:
     return {"crop": crops[0], "strict": strict, "any crop": any(crops), "overlap 0.5": overlap(label, plates[0]) >= 0.5}
 
 
-def recall(folder: Path, part: str, limit: int) -> None:
+def recall(photos: list[Photo]) -> None:
     results: dict[str, list[dict[str, bool]]] = defaultdict(list)
     spent, scores = [], []
-    for kind, file, label in list(labelled(folder, part))[: limit or None]:
-        pixels = read(file)
+    for photo in photos:
+        pixels = photo.pixels()
         began = time.process_time()
         plates = plate.find(pixels)
         spent.append(time.process_time() - began)
         scores.append(plates[0].score if plates else 0.0)
-        for group in (kind, "all"):
-            results[group].append(measure(label, plates))
+        for group in (photo.kind, "all"):
+            results[group].append(measure(photo.line, plates))
     for group, each in results.items():
         shares = "  ".join(f"{key} {100 * np.mean([one[key] for one in each]):5.1f} %" for key in each[0])
         print(f"{group:12} {len(each):5}  {shares}")
@@ -94,15 +79,15 @@ def recall(folder: Path, part: str, limit: int) -> None:
 
 
 def negatives(folder: Path) -> None:
-    for file in sorted((folder / "negative").iterdir()):
-        pixels = read(file)
+    for file in negatives_in(folder):
+        pixels = picture(file)
         plates = plate.find(pixels)
         print(f"{file.name:28} {pixels.shape[1]:5} × {pixels.shape[0]:<5} best score {plates[0].score if plates else 0:.2f}")
 
 
 def frames(folder: Path) -> None:
     """Every 20th frame of the clips, as it is for the score and at 1080p for the time."""
-    for file in sorted((folder / "video").iterdir()):
+    for file in clips_in(folder):
         scores, spent = [], []
         clip, number = cv2.VideoCapture(str(file)), 0
         while clip.grab():
@@ -122,13 +107,12 @@ def frames(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--part", choices=("tuning", "kept", "all"), default="tuning")
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="tuning")
+    parser.add_argument("--endings", default="0123456789", metavar="DIGITS")
     parser.add_argument("--limit", type=int, default=0, help="photographs; 0 for all")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    recall(arguments.photos, arguments.part, arguments.limit)
-    if not arguments.limit:
-        return
+    recall(labelled(arguments.photos, arguments.part, arguments.endings)[: arguments.limit or None])
     negatives(arguments.photos)
     frames(arguments.photos)
 

@@ -1,15 +1,27 @@
-"""Photographs with labels, as the benches read them: a folder with `labels.csv` (file, kind, vin, x, y, w, h) and the pictures it names."""
+"""Photographs with labels, and which of them may be learnt from, as the benches and the training read them.
+
+A folder holds `labels.csv` (file, kind, vin, x, y, w, h), the pictures it names, `negative/` and `video/`.
+"""
 
 import csv
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import cv2
 import numpy as np
 
 from agent.domain import Box, Pixels
+
+Part = Literal["judged", "tuning"]
+PARTS: tuple[Part, ...] = ("judged", "tuning")
+SPLIT = "judged, on which nothing is ever trained or tuned: all but tuning, which is the kt_* whose number ends in 0 to 6"
+
+
+def part_of(file: Path) -> Part:
+    """The one place that says which photographs a program may learn from; what nobody has named for it is judged."""
+    return "tuning" if file.stem.startswith("kt_") and file.stem[-1] in "0123456" else "judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,10 @@ class Photo:
     @property
     def name(self) -> str:
         return self.file.name
+
+    @property
+    def part(self) -> Part:
+        return part_of(self.file)
 
     def pixels(self) -> Pixels:
         return picture(self.file)
@@ -58,6 +74,11 @@ def _photo(folder: Path, row: dict[str, str]) -> Photo:
 def negatives_in(folder: Path) -> list[Path]:
     """The pictures without a VIN."""
     return sorted(file for file in (folder / "negative").glob("*") if file.suffix.lower() in {".jpg", ".jpeg", ".png"})
+
+
+def clips_in(folder: Path) -> list[Path]:
+    """The videos of passing vehicles without a VIN."""
+    return sorted((folder / "video").glob("*.mp4"))
 
 
 def edits(read: str, meant: str) -> int:

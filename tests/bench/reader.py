@@ -35,7 +35,7 @@ def report(photos: list[Photo], found: list[str], spent: list[float]) -> None:
     wrong = sum(min(LENGTH, edits(text, photo.vin)) for photo, text in zip(photos, found, strict=True))
     for photo, text in zip(photos, found, strict=True):
         if text != photo.vin:
-            print(f"{photo.name:24} {photo.kind:12} {photo.vin} read as {text}")
+            print(f"{photo.name:24} {photo.part:8} {photo.kind:12} {photo.vin} read as {text}")
     print(f"{exact} of {len(photos)} VINs exact, {1 - wrong / LENGTH / len(photos):.4f} of the characters")
     print(f"{np.median(spent):.0f} ms per call (median), {np.percentile(spent, 95):.0f} ms at the 95th percentile, one thread")
 

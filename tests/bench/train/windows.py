@@ -1,6 +1,5 @@
 """From photographs and drawn sheets to the windows a network learns from: turned, tilted, blurred, and with maps of the VIN lines."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy.typing as npt
 
 from agent.domain import Box, Pixels
 from agent.ocr.textline import slope
+from agent.vision import plate
+from tests.bench.photos import photos_in
 from tests.bench.train import drawn, rendered
 from tests.bench.train.drawn import Quad, Rng
 
@@ -30,15 +31,11 @@ class Example:
 
 
 def photographs(folder: Path, endings: str) -> Iterator[Example]:
-    """Labelled photographs. Labels are upright boxes; where the text in one is tilted, the box becomes that tilted."""
-    with (folder / "labels.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if "/kt_" in row["file"] and Path(row["file"]).stem[-1] in endings]
-    for row in rows:
-        grey = cv2.imread(str(folder / row["file"]), cv2.IMREAD_GRAYSCALE)
-        assert grey is not None, row["file"]
-        x, y, width, height = (float(row[key]) for key in ("x", "y", "w", "h"))
-        pixels = np.asarray(grey, np.uint8)
-        yield Example(pixels, (_quad(pixels, x, y, width, height),), width > height)
+    """Photographs for tuning whose number ends in one of these. Labels are upright boxes; where the text in one is tilted, so is the example's."""
+    for photo in photos_in(folder):
+        if photo.part == "tuning" and photo.file.stem[-1] in endings:
+            grey, box = plate.grey(photo.pixels()), photo.line
+            yield Example(grey, (_quad(grey, box.x, box.y, box.width, box.height),), box.width > box.height)
 
 
 def _quad(grey: Pixels, x: float, y: float, width: float, height: float) -> Quad:
