@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 
 import cv2
 import numpy as np
@@ -10,22 +10,22 @@ import numpy as np
 from agent.domain import Box, Pixels
 from agent.ocr.beam import Floats
 
-WEIGHTS = Path(__file__).with_name("letters.onnx")
+WEIGHTS = files("agent.ocr") / "letters.onnx"
 _ROWS, _COLUMNS = 32, 320  # what it was taught: seventeen characters fill the same width, however they were squeezed
 # Margins beside and above the line, in text heights: each view is a little different, what they agree on is there.
 _VIEWS = ((0.25, 0.10), (0.10, 0.20), (0.40, 0.02))
 
 
 @cache
-def _network(weights: Path) -> cv2.dnn.Net:
-    return cv2.dnn.readNetFromONNX(str(weights))
+def _network() -> cv2.dnn.Net:
+    return cv2.dnn.readNetFromONNX(np.frombuffer(WEIGHTS.read_bytes(), np.uint8))
 
 
 def views(pixels: Pixels, line: Box, most: int = len(_VIEWS)) -> Sequence[Floats]:
     """What it makes of the line in so many cuts: (80, 34) shares each, of the pause and the 33 characters in each column."""
     grey = pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
     blob = np.stack([_cut(grey, line, *margins) for margins in _VIEWS[:most]])[:, None]
-    network = _network(WEIGHTS)
+    network = _network()
     network.setInput(blob)
     return list(np.asarray(network.forward(), np.float32))
 

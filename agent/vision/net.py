@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from agent.domain import Pixels
 from agent.vision.lines import Line
 
-WEIGHTS = Path(__file__).with_name("plates.onnx")
+WEIGHTS = files("agent.vision") / "plates.onnx"
 BEST_PX, LEAST_PX = 20.0, 6.0  # pixels of text height that it sees best, and at all; it was taught up to 44
 _STRIDE, _SIDES = 4, 32  # pixels that one place of its maps stands for; what the sides of a picture have to be a multiple of
 _INSIDE = 0.55  # height of a mark over that of its line, as it was taught: marks of neighbouring lines do not touch
@@ -35,8 +35,8 @@ class Maps:
 
 
 @cache
-def _network(weights: Path) -> cv2.dnn.Net:
-    return cv2.dnn.readNetFromONNX(str(weights))
+def _network() -> cv2.dnn.Net:
+    return cv2.dnn.readNetFromONNX(np.frombuffer(WEIGHTS.read_bytes(), np.uint8))
 
 
 def marked(grey: Pixels) -> list[Line]:
@@ -50,7 +50,7 @@ def marked(grey: Pixels) -> list[Line]:
 def _looked(grey: Pixels) -> Maps:
     down, right = (-side % _SIDES for side in grey.shape)
     padded = cv2.copyMakeBorder(grey, 0, down, 0, right, cv2.BORDER_REPLICATE) if down or right else grey
-    network = _network(WEIGHTS)
+    network = _network()
     network.setInput(cv2.dnn.blobFromImage(padded, 1 / 255))
     return Maps(*np.asarray(network.forward(), np.float32)[0])
 

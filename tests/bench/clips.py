@@ -133,7 +133,7 @@ def watched(source: Iterator[Frame], fps: float) -> tuple[int, list[Capture]]:
             watch.look(frame)
             count += 1
         watch.finish()
-        return count, [capture for capture, _ in outgoing.waiting.values()]
+        return count, [word.capture for word, _ in outgoing.waiting.values()]
 
 
 def read(captures: list[Capture], paid: Paid) -> list[Told]:

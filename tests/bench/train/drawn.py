@@ -59,7 +59,7 @@ def lettering(rng: Rng, words: str, face: Path, cap: int, spacing: float) -> Flo
         pen.text((float(x), 0.6 * cap), each, fill=255, font=font, stroke_width=bold)
     mask = np.asarray(canvas, np.uint8)
     x, y, width, height = cv2.boundingRect(mask)
-    return mask[y : y + max(height, 2), x : x + max(width, 2)].astype(np.float32) / 255
+    return np.asarray(mask[y : y + max(height, 2), x : x + max(width, 2)] / 255, np.float32)
 
 
 def number(rng: Rng) -> str:

@@ -14,7 +14,8 @@ from tests.bench.train.drawn import Rng
 
 ROWS, COLUMNS = 32, 320  # of what the recogniser takes: seventeen characters always fill the same width
 HERSHEY = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_PLAIN)
-Quad = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
+Quad = Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ def _face(rng: Rng, faces: Sequence[Path]) -> Path:
     return faces[int(rng.integers(len(faces)))]
 
 
-def _hershey(rng: Rng, text: str, cap: int, spacing: float) -> npt.NDArray[np.float32]:
+def _hershey(rng: Rng, text: str, cap: int, spacing: float) -> Floats:
     """Strokes of one width, as engraving tools draw."""
     face, thick = HERSHEY[int(rng.integers(len(HERSHEY)))], max(1, round(cap * float(rng.uniform(0.08, 0.2))))
     size = cap / cv2.getTextSize("H", face, 1.0, 1)[0][1]
@@ -60,10 +61,10 @@ def _hershey(rng: Rng, text: str, cap: int, spacing: float) -> npt.NDArray[np.fl
     for each, x in zip(text, np.cumsum([cap / 2, *widths]), strict=False):
         cv2.putText(mask, each, (round(x), 2 * cap), face, size, (255,), thick, cv2.LINE_AA)
     x, y, width, height = cv2.boundingRect(mask)
-    return mask[y : y + height, x : x + width].astype(np.float32) / 255
+    return np.asarray(mask[y : y + height, x : x + width] / 255, np.float32)
 
 
-def _surround(rng: Rng, ink: npt.NDArray[np.float32], faces: Sequence[Path], box: tuple[int, int, int, int], cap: int) -> None:
+def _surround(rng: Rng, ink: Floats, faces: Sequence[Path], box: tuple[int, int, int, int], cap: int) -> None:
     """Lines above and below, marks at the ends, rules and frames."""
     x, y, width, height = box
     for above in (True, False):
@@ -82,7 +83,7 @@ def _surround(rng: Rng, ink: npt.NDArray[np.float32], faces: Sequence[Path], box
         _put(ink, ends, x + width + gap, y + (height - ends.shape[0]) // 2)
 
 
-def _put(ink: npt.NDArray[np.float32], mask: npt.NDArray[np.float32], x: int, y: int) -> None:
+def _put(ink: Floats, mask: Floats, x: int, y: int) -> None:
     left, top = max(0, x), max(0, y)
     mask = mask[top - y :, left - x :]
     room = ink[top : top + mask.shape[0], left : left + mask.shape[1]]
@@ -97,12 +98,14 @@ def worn(rng: Rng, cut: Cutting, *, drawn_: bool) -> Pixels:
     before, after = rng.uniform(-0.04, 0.55, 2) * high
     above, below = np.clip(rng.normal(0.14, 0.13, 2), -0.08, 0.5)
     drift = float(rng.normal(0, 0.06))
-    quad = corners + np.array([
-        -unit * before - down * (above + drift),
-        unit * after - down * (above - drift),
-        unit * after + down * (below + drift),
-        -unit * before + down * (below - drift),
-    ])
+    quad = corners + np.array(
+        [
+            -unit * before - down * (above + drift),
+            unit * after - down * (above - drift),
+            unit * after + down * (below + drift),
+            -unit * before + down * (below - drift),
+        ]
+    )
     rows = int(np.clip(np.exp(rng.uniform(np.log(10), np.log(46))), 10, max(12.0, 1.5 * high))) if drawn_ else ROWS
     wide = rows * float(np.exp(rng.uniform(np.log(0.5), np.log(1.3)))) if drawn_ else rows
     columns = int(max(60.0, min(560.0, wide * float(np.linalg.norm(along)) / high)))
@@ -111,11 +114,11 @@ def worn(rng: Rng, cut: Cutting, *, drawn_: bool) -> Pixels:
     shrink = high / rows
     grey = cv2.GaussianBlur(cut.grey, (0, 0), 0.4 * shrink) if shrink > 1.3 else cut.grey
     seen = np.asarray(cv2.warpPerspective(grey, warp, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
-    seen = _light(rng, seen, strong=drawn_)
-    return np.asarray(cv2.resize(seen, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR if rows <= ROWS else cv2.INTER_AREA), np.uint8)
+    shown = _light(rng, seen, strong=drawn_)
+    return np.asarray(cv2.resize(shown, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR if rows <= ROWS else cv2.INTER_AREA), np.uint8)
 
 
-def _light(rng: Rng, seen: npt.NDArray[np.float32], *, strong: bool) -> Pixels:
+def _light(rng: Rng, seen: Floats, *, strong: bool) -> Pixels:
     if rng.random() < 0.3:
         seen = 255 - seen
     mean, much = float(seen.mean()), 1.0 if strong else 0.5
@@ -124,18 +127,20 @@ def _light(rng: Rng, seen: npt.NDArray[np.float32], *, strong: bool) -> Pixels:
         glow = np.zeros(seen.shape, np.float32)
         rows, columns = seen.shape
         centre = int(rng.integers(columns)), int(rng.integers(rows))
-        cv2.ellipse(glow, centre, (int(rng.uniform(0.3, 3) * rows), int(rng.uniform(0.2, 1) * rows)), float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
-        seen = seen + cv2.GaussianBlur(glow, (0, 0), float(rng.uniform(0.2, 1.5)) * rows) * float(rng.normal(0, 80))
+        axes = int(rng.uniform(0.3, 3) * rows), int(rng.uniform(0.2, 1) * rows)
+        cv2.ellipse(glow, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+        glow = np.asarray(cv2.GaussianBlur(glow, (0, 0), float(rng.uniform(0.2, 1.5)) * rows), np.float32)
+        seen = seen + glow * np.float32(rng.normal(0, 80))
     if rng.random() < 0.5:
-        seen = cv2.GaussianBlur(seen, (0, 0), float(rng.uniform(0.3, 0.045 * seen.shape[0] * much + 0.35)))
+        seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), float(rng.uniform(0.3, 0.045 * seen.shape[0] * much + 0.35))), np.float32)
     if rng.random() < 0.2 * much:
         length = int(rng.integers(2, max(3, seen.shape[0] // 5)))
         kernel = np.zeros((length, length), np.float32)
         cv2.line(kernel, (0, int(rng.integers(length))), (length - 1, int(rng.integers(length))), 1.0)
-        seen = cv2.filter2D(seen, -1, kernel / max(float(kernel.sum()), 1.0))
+        seen = np.asarray(cv2.filter2D(seen, -1, kernel / max(float(kernel.sum()), 1.0)), np.float32)
     noise = abs(rng.normal(0, 0.3 * much)) * float(seen.std()) + abs(rng.normal(0, 1.5))
-    seen = np.clip(seen + rng.normal(0, noise, seen.shape), 0, 255)
+    sensed = np.clip(seen + rng.normal(0, noise, seen.shape), 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
-        _, jpeg = cv2.imencode(".jpg", seen.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])
+        _, jpeg = cv2.imencode(".jpg", sensed, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])
         return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE), np.uint8)
-    return np.asarray(seen, np.uint8)
+    return sensed

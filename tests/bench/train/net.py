@@ -29,11 +29,13 @@ NECK = 48
 
 def conv(before: int, after: int, side: int = 3, step: int = 1, groups: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(before, after, side, step, side // 2, groups=groups, bias=False), nn.BatchNorm2d(after, momentum=0.03), nn.ReLU(inplace=True)
+        nn.Conv2d(before, after, side, step, side // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after, momentum=0.03),
+        nn.ReLU(inplace=True),
     )
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
     """One more look around each place, added to what was."""
 
     def __init__(self, width: int) -> None:
@@ -44,8 +46,8 @@ class Block(nn.Module):
         return x + self.body(x)
 
 
-class Net(nn.Module):
-    """(n, 1, h, w) grey 0…1, sides divisible by 32 → (n, 4, h / 4, w / 4): core and line as chances, direction of reading as cosine and sine."""
+class Net(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
+    """(n, 1, h, w) grey 0…1, sides divisible by 32 → (n, 4, h / 4, w / 4): core and line, and the direction of reading as cosine and sine."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +72,7 @@ class Net(nn.Module):
         return self.head(up)
 
 
-class Shipped(nn.Module):
+class Shipped(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
     """The network as it is run: chances instead of logits."""
 
     def __init__(self, net: Net) -> None:
@@ -194,7 +196,16 @@ def main() -> None:
 
 def shipped(net: Net, file: Path) -> None:
     whole = Shipped(net).eval().to(memory_format=torch.contiguous_format)
-    torch.onnx.export(whole, (torch.zeros(1, 1, 256, 256),), str(file), input_names=["grey"], output_names=["maps"], dynamic_axes={"grey": {0: "n", 2: "h", 3: "w"}, "maps": {0: "n", 2: "h", 3: "w"}}, opset_version=13, dynamo=False)
+    torch.onnx.export(
+        whole,
+        (torch.zeros(1, 1, 256, 256),),
+        str(file),
+        input_names=["grey"],
+        output_names=["maps"],
+        dynamic_axes={"grey": {0: "n", 2: "h", 3: "w"}, "maps": {0: "n", 2: "h", 3: "w"}},
+        opset_version=13,
+        dynamo=False,
+    )
 
 
 if __name__ == "__main__":

@@ -109,7 +109,9 @@ def main() -> None:
     kept = list(widened(windows.photographs(arguments.photos, "6")))
     traits, worths, _ = marks(chain(kept[::2], windows.yards(200, 9)))
     weights.VIN = trained(traits, worths)
-    print(f"{len(traits)} marks; of the photographs kept, {100 * top(weights.VIN, *marks(kept[1::2])):.1f} % have the VIN as their best line")
+    print(
+        f"{len(traits)} marks; of the photographs kept, {100 * top(weights.VIN, *marks(kept[1::2])):.1f} % have the VIN as their best line"
+    )
     if arguments.write:
         WEIGHTS.write_text(HEAD + literal("VIN", weights.VIN))
 

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -28,7 +29,7 @@ CLASSES = 1 + len(drawn.ALPHABET)
 CHARACTERS = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"  # the order of outputs 1 to 33; output 0 is the pause between them
 
 
-class Reader(nn.Module):
+class Reader(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
     """(n, 1, 32, 320) grey 0…255 → (n, 80, 34) logits: for each of 80 columns the pause and the 33 characters."""
 
     def __init__(self) -> None:
@@ -50,18 +51,20 @@ class Reader(nn.Module):
         return self.name(self.drop(found))[:, :, 0].transpose(1, 2)
 
 
-class Down(nn.Module):
+class Down(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
     """Half as high, as wide as before."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(before, after, 3, (2, 1), 1, bias=False), nn.BatchNorm2d(after, momentum=0.03), nn.ReLU(inplace=True))
+        self.body = nn.Sequential(
+            nn.Conv2d(before, after, 3, (2, 1), 1, bias=False), nn.BatchNorm2d(after, momentum=0.03), nn.ReLU(inplace=True)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x)
 
 
-class Along(nn.Module):
+class Along(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
     """What stands to the left and to the right."""
 
     def __init__(self, width: int) -> None:
@@ -75,7 +78,7 @@ class Along(nn.Module):
         return x + self.body(x)
 
 
-class Shipped(nn.Module):
+class Shipped(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
     """As it is run: shares instead of logits."""
 
     def __init__(self, reader: Reader) -> None:
@@ -113,10 +116,10 @@ def ahead(make: Callable[[], Batch]) -> Iterator[Batch]:
 
 
 def read(logits: Tensor) -> list[str]:
-    texts = []
-    for row in logits.argmax(-1).tolist():
-        texts.append("".join(CHARACTERS[each - 1] for at, each in enumerate(row) if each and (at == 0 or row[at - 1] != each)))
-    return texts
+    return [
+        "".join(CHARACTERS[this - 1] for before, this in pairwise([0, *row]) if this and this != before)
+        for row in logits.argmax(-1).tolist()
+    ]
 
 
 def main() -> None:
@@ -144,7 +147,9 @@ def main() -> None:
     net = Reader().to(memory_format=torch.channels_last)
     if options.start:
         net.load_state_dict(torch.load(options.start))
-    print(f"{len(lines)} lines, {len(train)} + {len(kept)} photographs, {sum(each.numel() for each in net.parameters())} weights", flush=True)
+    print(
+        f"{len(lines)} lines, {len(train)} + {len(kept)} photographs, {sum(each.numel() for each in net.parameters())} weights", flush=True
+    )
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True)
     descent = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=0.03)
     plan = torch.optim.lr_scheduler.OneCycleLR(descent, options.rate, total_steps=options.steps, pct_start=0.06)
@@ -185,7 +190,16 @@ def main() -> None:
 
 def shipped(net: Reader, file: Path) -> None:
     whole = Shipped(net).eval().to(memory_format=torch.contiguous_format)
-    torch.onnx.export(whole, (torch.zeros(1, 1, ROWS, COLUMNS),), str(file), input_names=["line"], output_names=["shares"], dynamic_axes={"line": {0: "n"}, "shares": {0: "n"}}, opset_version=13, dynamo=False)
+    torch.onnx.export(
+        whole,
+        (torch.zeros(1, 1, ROWS, COLUMNS),),
+        str(file),
+        input_names=["line"],
+        output_names=["shares"],
+        dynamic_axes={"line": {0: "n"}, "shares": {0: "n"}},
+        opset_version=13,
+        dynamo=False,
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Example:
 
 
 def photographs(folder: Path, endings: str) -> Iterator[Example]:
-    """Photographs for tuning whose number ends in one of these. Labels are upright boxes; where the text in one is tilted, so is the example's."""
+    """Photographs for tuning whose number ends in one of these. Labels are upright boxes; examples are tilted as their text is."""
     for photo in photos_in(folder):
         if photo.part == "tuning" and photo.file.stem[-1] in endings:
             grey, box = plate.grey(photo.pixels()), photo.line
@@ -54,7 +54,8 @@ def _quad(grey: Pixels, x: float, y: float, width: float, height: float) -> Quad
 
 def _tilt(grey: Pixels, x: float, y: float, width: float, height: float) -> float:
     """Degrees by which the text in an upright box sinks to the right."""
-    return float(np.degrees(np.arctan2(slope(np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8), Box(x, y, width, height)), width)))
+    pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+    return float(np.degrees(np.arctan2(slope(pixels, Box(x, y, width, height)), width)))
 
 
 def sheets(count: int, seed: int, faces: Sequence[Path]) -> Iterator[Example]:
@@ -104,8 +105,7 @@ def _warp(rng: Rng, example: Example, size: int) -> npt.NDArray[np.float64]:
     wide = float(rng.uniform(0.8, 1.9)) if example.upright and rng.random() < 0.7 else 1.0
     most = min(TEXT_PX[1], 3.0 * text, max(12.0, 1.15 * size / line / wide * text))
     scale = float(np.exp(rng.uniform(np.log(TEXT_PX[0]), np.log(max(most, TEXT_PX[0] + 1))))) / text
-    kind = rng.random()
-    angle = float(rng.normal(0, 7)) if kind < 0.6 else float(rng.uniform(-40, 40)) if kind < 0.8 else 90.0 * int(rng.integers(4)) + float(rng.normal(0, 8))
+    angle = _angle(rng)
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     turn = np.array([[cos, -sin], [sin, cos]]) @ np.diag((scale * wide, scale))
     shear = np.array([[1, float(rng.normal(0, 0.08))], [float(rng.normal(0, 0.04)), 1]])
@@ -124,6 +124,14 @@ def _warp(rng: Rng, example: Example, size: int) -> npt.NDArray[np.float64]:
         centre = np.array([[1, 0, -size / 2], [0, 1, -size / 2], [0, 0, 1.0]])
         warp = np.linalg.inv(centre) @ tilt @ centre @ warp
     return np.asarray(warp, np.float64)
+
+
+def _angle(rng: Rng) -> float:
+    """Most lines run along rows; some are tilted, some turned by quarters."""
+    kind = rng.random()
+    if kind < 0.6:
+        return float(rng.normal(0, 7))
+    return float(rng.uniform(-40, 40)) if kind < 0.8 else 90.0 * int(rng.integers(4)) + float(rng.normal(0, 8))
 
 
 def maps(quads: Sequence[Quad], size: int, *, upright: bool) -> Floats:
@@ -154,27 +162,35 @@ def _points(corners: npt.NDArray[np.float64], scale: float) -> npt.NDArray[np.in
 
 def seen(rng: Rng, shown: Pixels) -> Pixels:
     """Through a lens, at another light, by a sensor, as a JPEG."""
-    picture = shown.astype(np.float32)
-    if rng.random() < 0.15:
-        picture = 255 - picture
-    if rng.random() < 0.6:
-        picture = (picture / 255) ** float(np.exp(rng.normal(0, 0.35))) * 255
-    mean, contrast = float(picture.mean()), float(np.exp(rng.normal(-0.2, 0.4)))
-    picture = (picture - mean) * contrast + mean + float(rng.normal(0, 18))
-    if rng.random() < 0.3:
-        glow = np.zeros(shown.shape, np.float32)
-        centre = [int(each) for each in rng.integers(0, shown.shape[0], 2)]
-        cv2.ellipse(glow, centre, [int(each) for each in rng.integers(10, 160, 2)], float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
-        picture += cv2.GaussianBlur(glow, (0, 0), float(rng.uniform(4, 40))) * float(rng.normal(0, 70))
+    picture = _lit(rng, shown.astype(np.float32))
     if rng.random() < 0.4:
-        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.8)))
+        picture = _floats(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.8))))
     if rng.random() < 0.15:
         length = int(rng.integers(2, 8))
         kernel = np.zeros((length, length), np.float32)
         cv2.line(kernel, (0, int(rng.integers(length))), (length - 1, int(rng.integers(length))), 1.0)
-        picture = cv2.filter2D(picture, -1, kernel / max(float(kernel.sum()), 1.0))
-    picture = np.clip(picture + rng.normal(0, abs(rng.normal(0, 6)), picture.shape), 0, 255).astype(np.uint8)
+        picture = _floats(cv2.filter2D(picture, -1, kernel / max(float(kernel.sum()), 1.0)))
+    sensed = np.clip(picture + rng.normal(0, abs(rng.normal(0, 6)), picture.shape), 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
-        _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])
-        picture = cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE)
-    return np.asarray(picture, np.uint8)
+        _, jpeg = cv2.imencode(".jpg", sensed, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])
+        return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE), np.uint8)
+    return sensed
+
+
+def _lit(rng: Rng, picture: Floats) -> Floats:
+    if rng.random() < 0.15:
+        picture = 255 - picture
+    if rng.random() < 0.6:
+        picture = _floats((picture / 255) ** float(np.exp(rng.normal(0, 0.35))) * 255)
+    mean, contrast = float(picture.mean()), float(np.exp(rng.normal(-0.2, 0.4)))
+    picture = _floats((picture - mean) * contrast + mean + float(rng.normal(0, 18)))
+    if rng.random() < 0.3:
+        glow = np.zeros(picture.shape, np.float32)
+        centre = [int(each) for each in rng.integers(0, picture.shape[0], 2)]
+        cv2.ellipse(glow, centre, [int(each) for each in rng.integers(10, 160, 2)], float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+        picture = _floats(picture + cv2.GaussianBlur(glow, (0, 0), float(rng.uniform(4, 40))) * float(rng.normal(0, 70)))
+    return picture
+
+
+def _floats(picture: npt.ArrayLike) -> Floats:
+    return np.asarray(picture, np.float32)
