@@ -10,6 +10,7 @@ import vininfo
 from agent.domain import Candidate, CheckDigit, Decision, Reading, Reason, Vin
 from agent.errors import Rejected
 from agent.vin_code import BARCODE, asked, bare, settled
+from agent.vin_makers import MAKERS
 from agent.vin_text import ALPHABET, LENGTH, Spelling, candidates_in, plausible
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _CHECKED = _NORTH_AMERICA + "L"  # 49 CFR 565 and GB 16735 make the check digit 
 _YEAR_CODES = "ABCDEFGHJKLMNPRSTVWXY123456789"
 _CYCLES = (1980, 2010)
 _NEWEST = 2027  # model year on sale when this was released: a clock that starts in the past must not hide it
+
+_UNLISTED = "UnsupportedBrand"  # what the package calls a maker it does not know
 
 _UNTOLD = 0.8  # what a character is taken for where its reader tells no confidence
 _CLEAR = 0.6  # the share of the vote below which two spellings of a position compete
@@ -60,16 +63,16 @@ def verdict(value: str) -> CheckDigit:
 def describe(value: str) -> Vin:
     """Seventeen characters of the alphabet, and what they say about maker, place and model year (likeliest first)."""
     known = vininfo.Vin(value)
-    maker = str(known.manufacturer)
-    wmi_known = maker != "UnsupportedBrand"
+    listed = str(known.manufacturer)
+    maker = MAKERS.get(value[:3], "" if listed == _UNLISTED else listed)
     return Vin(
         value=value,
         check_digit=verdict(value),
         expected_check_digit=check_digit(value),
-        wmi_known=wmi_known,
+        wmi_known=bool(maker),
         region=known.region or "",
         country=known.country or "",
-        manufacturer=maker if wmi_known else "",
+        manufacturer=maker,
         years=_years(value, known.years_code, known.years),
     )
 

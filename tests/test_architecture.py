@@ -19,6 +19,7 @@ FLOORS = [
         "agent.settings",
         "agent.vin",
         "agent.vin_code",
+        "agent.vin_makers",
         "agent.vin_text",
         "agent.vision",
         "agent.topics",

@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import replace
 
 import pytest
+import vininfo.dicts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from agent import config
 from agent.domain import Decision, Reading
 from agent.errors import Rejected
 from agent.vin import check_digit, describe, judge, parse, verdict
+from agent.vin_makers import MAKERS
 from agent.vin_text import ALPHABET, candidates_in, folded, plausible
 
 SETTINGS = config.Reading()
@@ -310,7 +312,7 @@ def test_a_vin_that_no_picture_shows_is_for_review() -> None:
 
 
 def test_an_unknown_maker_needs_more_than_a_lucky_check_digit() -> None:
-    stranger = "XZGFF07A1MA103999"
+    stranger = "XZ9FF07A1MA103999"
     lucky = stranger[:8] + check_digit(stranger) + stranger[9:]
     assert not describe(lucky).wmi_known
     assert decide(reading(lucky, 0.8)).outcome == "needs_review"
@@ -355,3 +357,14 @@ def test_any_readings_give_a_decision_that_holds_together(readings: list[Reading
     assert (decision.reason is None) == (decision.outcome == "accepted")
     assert 0 <= decision.confidence <= 1
     assert decision.vin is None or decision.candidates[0].vin == decision.vin.value
+
+
+@pytest.mark.parametrize(("value", "maker"), [("Z94CB41AAER123456", "Hyundai"), ("XZGFF06A7KA800026", "Haval"), ("Y4K8722Z0JB000123", "Geely")])
+def test_a_maker_that_the_package_does_not_list_is_known_all_the_same(value: str, maker: str) -> None:
+    vin = describe(value)
+
+    assert (vin.wmi_known, vin.manufacturer) == (True, maker)
+
+
+def test_no_maker_is_listed_that_the_package_knows_by_now() -> None:
+    assert not set(MAKERS) & set(vininfo.dicts.wmi.WMI)

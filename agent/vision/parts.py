@@ -11,7 +11,7 @@ from agent.vision.lines import Level, Line
 _CELL = 32  # pixels; parts are made of whole cells, because the second look is laid out anew for every size it has not seen
 _AROUND = 2  # cells around strokes that are looked at with them: what a line is shows in its surroundings
 _DENSE = 0.02  # share of a cell that has to be strokes: a short line of small text has more
-_PLAIN, _STEADY = 1.3, 1.5  # strokes count from so many times the picture's median, and so many grey levels on top
+_PLAIN, _STEADY = 1.6, 6.0  # strokes count from so many times the median of the picture, and so much more
 _WHOLE = 0.7  # share of the picture from which all of it is looked at: many parts cost more than they save
 
 
@@ -68,5 +68,5 @@ def _two_sided(grey: Pixels) -> Pixels:
     """High where rising and falling edges stand close together along a row, so a lone edge scores nothing whatever its polarity."""
     across = cv2.Sobel(grey, cv2.CV_16S, 1, 0, ksize=3)
     none = np.zeros_like(across)
-    rising, falling = (cv2.convertScaleAbs(side, alpha=0.5) for side in (cv2.max(across, none), cv2.min(across, none)))
+    rising, falling = (cv2.convertScaleAbs(side, alpha=2) for side in (cv2.max(across, none), cv2.min(across, none)))
     return np.asarray(cv2.min(cv2.blur(rising, (11, 3)), cv2.blur(falling, (11, 3))), np.uint8)

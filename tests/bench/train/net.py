@@ -47,7 +47,7 @@ class Block(nn.Module):  # type: ignore[misc]  # torch is not there where types 
 
 
 class Net(nn.Module):  # type: ignore[misc]  # torch is not there where types are checked
-    """(n, 1, h, w) grey 0…1, sides divisible by 32 → (n, 4, h / 4, w / 4): core and line, and the direction of reading as cosine and sine."""
+    """(n, 1, h, w) grey 0…1, sides multiples of 32 → (n, 4, h / 4, w / 4): core and line, direction of reading as cosine and sine."""
 
     def __init__(self) -> None:
         super().__init__()
