@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from agent.domain import Box, Frame, Pixels, Plate, Quality, Stamp
 from agent.vision.plate import rectify
-from agent.vision.sharpness import glare
+from agent.vision.sharpness import glare, levels
+from agent.vision.still import Patch, again, alike, cut
 
 if TYPE_CHECKING:
     from agent import config
 
 # Of photographs with a VIN three in four score 0.3 or more, half of them 0.6; streets and car parks stay below 0.2 for the most part.
-_USABLE = 0.3  # score from which a plate counts at all: below it, text on walls and clothes would keep a gate busy
+USABLE = 0.3  # score from which a plate counts at all: below it, text on walls and clothes would keep a gate busy
 _EVIDENCE = 1.0  # scores of a pass in all: one frame alone never has it, because noise rarely looks like a VIN twice
 _HOLDS = 0.5  # share of its best score that keeps a pass going: a sign half as likely would join one vehicle to the next
 _ALONE = 0.85  # score that needs no second frame: a fast vehicle has none
@@ -28,12 +29,17 @@ _FAST = 12.0  # plate widths a second a plate seen for the first time may have: 
 # eq=False: comparing pixels is never what a caller means by `==`.
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """An upright crop of a plate, BGR or grey, with the text line's place in it."""
+    """An upright crop of a plate, BGR or grey, with the text line's place in it, and the patch of the frame it was cut from.
+
+    Pictures of a pass with the same `still` show the same view: the vehicle stood.
+    """
 
     taken_at: Stamp
     pixels: Pixels
     line: Box
     quality: Quality
+    patch: Patch
+    still: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +50,7 @@ class FinishedPass:
     seen_at: Stamp  # the last of those frames
     frames_seen: int
     pictures: tuple[Picture, ...]
+    name: str = ""  # under which `Passes.claimed` tells of plates of it that are still in view
 
 
 @dataclass(slots=True)
@@ -82,6 +89,10 @@ class _Pass:
     bettered_s: float = float("-inf")
     committed: bool = False
 
+    @property
+    def name(self) -> str:
+        return f"{self.began_at.boot_id}/{self.began_at.monotonic_ms}"
+
     def claim(self, plate: Plate, now_s: float) -> bool:
         """Note that one of the places has moved here; False where none can have."""
         free = [place for place in self.places if place.seen_s != now_s and place.reaches(plate, now_s)]
@@ -109,6 +120,11 @@ class _Pass:
             values = [worth * self._freshness(index) for index, (worth, _) in enumerate(self.kept)]
             self.kept.pop(values.index(min(values)))
 
+    def still(self, frame: Frame, plate: Plate) -> int:
+        """The number of the kept pictures that show this very view; one of its own where none does."""
+        shown = next((each.still for _, each in self.kept if alike(each.patch, again(each.patch, frame.pixels), plate)), None)
+        return self.frames_seen if shown is None else shown
+
     def settled(self, now_s: float, settings: "config.Vision") -> bool:
         """True where the best picture is readable and has stayed the best for `settle_s`: a vehicle that halts is told at once."""
         readable = self.best_score >= _SURE and self.kept[0][1].line.height >= _READABLE
@@ -124,7 +140,7 @@ class _Pass:
         return self.best_score >= _ALONE or self.evidence >= _EVIDENCE
 
     def finished(self) -> FinishedPass:
-        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, tuple(picture for _, picture in self.kept))
+        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, tuple(picture for _, picture in self.kept), self.name)
 
 
 class Passes:
@@ -138,15 +154,23 @@ class Passes:
     def __init__(self, settings: "config.Vision") -> None:
         self._settings = settings
         self._passes: list[_Pass] = []
+        # Plates of the frame offered last that belong to vehicles committed already, and the name of each vehicle.
+        self.claimed: list[tuple[str, Plate]] = []
 
     @property
     def busy(self) -> bool:
         """True while a pass collects pictures: then every frame has to be searched and offered."""
         return any(not each.committed for each in self._passes)
 
-    def offer(self, frame: Frame, plates: list[Plate]) -> list[FinishedPass]:
+    def offer(self, frame: Frame, plates: list[Plate], standing: list[Plate] | None = None) -> list[FinishedPass]:
+        """`standing` are plates told of by a pass that was forgotten meanwhile: watched again until they have gone."""
         now_s = frame.taken_at.seconds
-        fresh = [plate for plate in plates if plate.score >= _USABLE and not self._known(plate, now_s)]
+        self.claimed = []
+        for plate in standing or ():
+            if not self._known(plate, now_s):
+                place = _Place(plate, now_s, 0.0)
+                self._passes.append(_Pass(frame.taken_at, frame.taken_at, [place], committed=True))
+        fresh = [plate for plate in plates if plate.score >= USABLE and not self._known(plate, now_s)]
         if fresh:
             self._collect(frame, fresh)
         for each in self._passes:
@@ -161,7 +185,10 @@ class Passes:
 
     def _known(self, plate: Plate, now_s: float) -> bool:
         """True where the plate belongs to a vehicle that was committed and still stands there."""
-        return any(each.committed and each.claim(plate, now_s) for each in self._passes)
+        owner = next((each for each in self._passes if each.committed and each.claim(plate, now_s)), None)
+        if owner is not None:
+            self.claimed.append((owner.name, plate))
+        return owner is not None
 
     def _collect(self, frame: Frame, plates: list[Plate]) -> None:
         active = next((each for each in self._passes if not each.committed), None)
@@ -175,14 +202,18 @@ class Passes:
                 active.see(plate, frame.taken_at.seconds)
         active.frames_seen, active.seen_at = active.frames_seen + 1, frame.taken_at
         best = max(plates, key=lambda plate: worth(plate, frame.size))
-        active.keep(worth(best, frame.size), self._picture(frame, best), self._settings.pictures)
+        active.keep(worth(best, frame.size), self._picture(frame, best, active), self._settings.pictures)
 
-    def _picture(self, frame: Frame, plate: Plate) -> Picture:
+    def _picture(self, frame: Frame, plate: Plate, of: _Pass) -> Picture:
         pixels, line = rectify(frame.pixels, plate, self._settings.margin_x, self._settings.margin_y)
         inside, _ = rectify(frame.pixels, plate, 0.0, 0.0)
         size = round(plate.box.width), round(plate.box.height)
         told = frame.exposure_ms, frame.gain, frame.lens_position
-        return Picture(frame.taken_at, pixels, line, Quality(plate.sharpness, size, glare(inside), *told))
+        dark, light = levels(inside)
+        quality = Quality(
+            plate.sharpness, size, glare(inside), *told, contrast=light - dark, light=light, cut_off=not whole(plate, frame.size)
+        )
+        return Picture(frame.taken_at, pixels, line, quality, cut(frame.pixels, plate), of.still(frame, plate))
 
     def _finish(self, now_s: float) -> list[FinishedPass]:
         """What is complete now: gone, settled, or standing for too long. Passes that never convinced end without a word."""
@@ -200,6 +231,10 @@ class Passes:
 
 def worth(plate: Plate, frame_size: tuple[int, int]) -> float:
     """What a picture of this plate is worth beside others of the same pass: sure, sharp and complete."""
+    return plate.score * plate.sharpness * (1.0 if whole(plate, frame_size) else _CUT_OFF)
+
+
+def whole(plate: Plate, frame_size: tuple[int, int]) -> bool:
+    """Whether the line ends inside the frame."""
     xs, ys = zip(*plate.corners(), strict=True)
-    inside = min(xs) > 1 and min(ys) > 1 and max(xs) < frame_size[0] - 1 and max(ys) < frame_size[1] - 1
-    return plate.score * plate.sharpness * (1.0 if inside else _CUT_OFF)
+    return bool(min(xs) > 1 and min(ys) > 1 and max(xs) < frame_size[0] - 1 and max(ys) < frame_size[1] - 1)
