@@ -153,6 +153,8 @@ class Watch:
         if self._is_good(view):
             self._good_at = frame.taken_at.seconds
         self._standing.look(frame, asleep=not view.open)
+        if not self._passes.busy and not self._alarms.stuck:
+            self._standing.glance(frame)
         if view.open and not self._alarms.stuck:
             # A frame that was not searched is no frame without a plate: a parked vehicle would pass anew.
             self._search(frame)
@@ -194,7 +196,7 @@ class Watch:
             self._repeats += 1
             log.info("a plate that stands there and was told of is not told again (seen until %d ms UTC)", finished.seen_at.utc_ms)
             return True
-        capture = assemble(finished, self._job.camera, self._job.bounds)
+        capture = assemble(self._standing.sorted_out(finished), self._job.camera, self._job.bounds)
         if capture is None:
             log.warning("a plate was seen but no picture of it fits the providers' bounds")
             return False

@@ -7,18 +7,24 @@ from dataclasses import dataclass, field, replace
 
 from agent.domain import Box, Frame, Pixels, Plate
 from agent.vision.best import USABLE, FinishedPass, Picture
-from agent.vision.still import Patch, again, cut, mixed, unchanged
+from agent.vision.plate import grey
+from agent.vision.still import Patch, again, compared, cut, mixed, unchanged
 
 MOST = 24  # patches remembered of one camera; of too many the one not seen for longest goes
 _RESTS_S = 0.4  # a plate that has not moved for so long stands
-_LOOK_S, _ASLEEP_S = 1.0, 10.0  # how often what is remembered is looked at, also while the finder sleeps: light changes without motion
+_LOOK_S, _ASLEEP_S = 0.5, 10.0  # how often what is remembered is looked at, also while the finder sleeps: light changes without motion
 _NEWER = 0.2  # share a fresh look has in what is remembered
 _SAY_S = 1800.0  # how often a patch that followed the light is told to whoever keeps it: a card wears out
+_PRESENT_S = 1.1  # after it was seen for the last time something may still be there, half hidden; a vehicle takes longer to be exchanged
+_PARTLY, _GONE = 0.5, 0.2  # share of a line that is as it was while somebody stands before it; and with which it is not there
 _SIGHTS = 3  # times a text has to be found unchanged before a vehicle may be passed over for it …
 _SIGHT_S = 2.0  # … within this time
 _NEAR = 1.5  # letter heights around a plate within which another sighting is of the same plate
 _DRIVES = 1.0  # plate widths between two pictures of a pass from which its vehicle was seen driving
 _MOST_SIGHTS = 400
+_GLANCE_S = 2.0  # between two looks at a view without a pass: a vehicle that arrives is found sooner than it becomes part of one
+_LOOKS = 4  # of them that are kept, each a grey frame
+SCENERY = -1  # the `still` of all pictures of a pass whose text stood there before it began
 
 
 # eq=False: comparing pixels is never what a caller means by `==`.
@@ -31,6 +37,28 @@ class Spot:
     arrived: bool
     seen_s: float
     said_s: float = float("-inf")
+    present_s: float = float("-inf")  # when at least half of it was in view
+
+    def shows(self, frame: Pixels, plate: Plate, now_s: float) -> bool:
+        """Whether the plate is what stands here. While that has not left, half of it is enough: nothing else can be where it is.
+
+        So a clock in the picture, of which only some digits change, is known, and so is a sign somebody walks past.
+        """
+        match = compared(self.patch, again(self.patch, frame), plate)
+        if match is None:
+            return False
+        return match.same or (now_s - self.present_s <= _PRESENT_S and match.share >= _PARTLY)
+
+    def follow(self, frame: Pixels, now_s: float) -> bool:
+        """Look whether it is there, and how; False where it is hidden or gone."""
+        now = again(self.patch, frame)
+        match = compared(self.patch, now, self.patch.plate)
+        if match is None or match.share < _GONE:
+            self.present_s = float("-inf")
+        elif self.shows(frame, self.patch.plate, now_s):
+            self.patch, self.seen_s, self.present_s = mixed(self.patch, now, _NEWER), now_s, now_s
+            return True
+        return False
 
 
 # eq=False: comparing pixels is never what a caller means by `==`.
@@ -70,6 +98,7 @@ class Standing:
     _sights: deque[_Sight] = field(default_factory=lambda: deque(maxlen=_MOST_SIGHTS))
     _arrived: set[str] = field(default_factory=set)
     _looked_s: float = float("-inf")
+    _views: deque[Frame] = field(default_factory=lambda: deque(maxlen=_LOOKS))
 
     def sift(self, frame: Frame, plates: list[Plate]) -> tuple[list[Plate], list[Plate]]:
         """The plates that may be a vehicle's, and of the others those that stand there beyond doubt."""
@@ -86,10 +115,9 @@ class Standing:
 
     def knows(self, frame: Pixels, plate: Plate, now_s: float) -> bool:
         """Whether this very text has stood there since it was told of."""
-        near = (each for each in self.spots.values() if each.patch.holds(plate.box.center))
-        spot = next((each for each in near if unchanged(each.patch, again(each.patch, frame), plate)), None)
+        spot = next((each for each in self.spots.values() if each.shows(frame, plate, now_s)), None)
         if spot is not None:
-            spot.seen_s = now_s
+            spot.seen_s = spot.present_s = now_s
         return spot is not None
 
     def is_repeat(self, finished: FinishedPass) -> bool:
@@ -106,7 +134,7 @@ class Standing:
         if _drove(finished.pictures):
             self._arrived.add(finished.name)
         for picture in finished.pictures:
-            if any(_rested(picture, other) for other in finished.pictures):
+            if _rests(picture, frame) or any(_rested(picture, other) for other in finished.pictures):
                 self._learn(finished.name, picture.patch, frame)
 
     def rest(self, frame: Frame, claimed: list[tuple[str, Plate]]) -> None:
@@ -124,6 +152,22 @@ class Standing:
                 rest.patch, rest.since_s = cut(frame.pixels, plate), now_s
         self._rests = [each for each in self._rests if now_s - each.seen_s < _SIGHT_S]
 
+    def glance(self, frame: Frame) -> None:
+        """Keep what the view was like every now and then while no pass was under way."""
+        if not self._views or frame.taken_at.seconds - self._views[-1].taken_at.seconds >= _GLANCE_S:
+            self._views.append(replace(frame, picture=grey(frame.pixels), grey=None))
+
+    def sorted_out(self, finished: FinishedPass) -> FinishedPass:
+        """The pass with all its pictures of text that was there before it as one still view: they are worth one call together."""
+        pictures = [replace(each, still=SCENERY) if self._was_there(each.patch) else each for each in finished.pictures]
+        return replace(finished, pictures=tuple(pictures))
+
+    def _was_there(self, patch: Patch) -> bool:
+        """In any of the looks but the last, which may be of the moment before: what passed by may have hidden it in one."""
+        looks = list(self._views)[:-1] or self._views
+        matches = (compared(patch, again(patch, view.pixels), patch.plate) for view in looks)
+        return any(match is not None and match.share >= _PARTLY for match in matches)
+
     def look(self, frame: Frame, *, asleep: bool = False) -> None:
         """Follow the light on what stands; forget a vehicle that is seen to be gone, rather than hidden for a while."""
         now_s = frame.taken_at.seconds
@@ -131,9 +175,7 @@ class Standing:
             return
         self._looked_s = now_s
         for spot in list(self.spots.values()):
-            now = again(spot.patch, frame.pixels)
-            if unchanged(spot.patch, now, spot.patch.plate):
-                spot.patch, spot.seen_s = mixed(spot.patch, now, _NEWER), now_s
+            if spot.follow(frame.pixels, now_s):
                 self._say(spot, now_s)
             elif spot.arrived and now_s - spot.seen_s > self.hidden_s:
                 self._forget(spot)
@@ -147,7 +189,7 @@ class Standing:
         now_s = frame.taken_at.seconds
         if self.knows(frame.pixels, patch.plate, now_s):
             return
-        spot = Spot(f"{of}#{now_s:.3f}-{len(self.spots)}", patch, of in self._arrived, now_s)
+        spot = Spot(f"{of}#{now_s:.3f}-{len(self.spots)}", patch, of in self._arrived, now_s, present_s=now_s)
         self.spots[spot.name] = spot
         self._say(spot, now_s)
         if len(self.spots) > MOST:
@@ -160,6 +202,11 @@ class Standing:
     def _forget(self, spot: Spot) -> None:
         del self.spots[spot.name]
         self.news[spot.name] = None
+
+
+def _rests(picture: Picture, frame: Frame) -> bool:
+    match = compared(picture.patch, again(picture.patch, frame.pixels), picture.patch.plate)
+    return frame.taken_at.seconds - picture.taken_at.seconds >= _RESTS_S and match is not None and match.share >= _PARTLY
 
 
 def _rested(one: Picture, other: Picture) -> bool:

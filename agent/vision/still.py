@@ -16,6 +16,7 @@ _ROUNDING = 0.012  # share of the contrast below which the rounding of grey leve
 _ALIKE = 0.35  # what seven windows in ten may lack in two looks at one view
 _TEXTURE = 0.15  # share of the line's own variance a window needs to count: blank ground correlates with nothing
 _COVERED = 0.7  # share of the line that has to lie in the patch
+_SHARED = 0.3  # share of the line that has to lie on the line the patch was cut for: what stands beside it is another vehicle's
 _WINDOW = 0.7  # letter heights: about one letter
 _TALL = 16.0  # pixels of text height patches are kept at: more tells no more, and a card has to keep them
 _ALONG, _ABOVE = 8.0, 0.7  # what is kept around the line, in text heights: all of a VIN of which the finder drew a third
@@ -80,36 +81,60 @@ def again(patch: Patch, frame: Pixels) -> Patch:
 
 
 def mixed(patch: Patch, now: Patch, share: float) -> Patch:
-    """The patch with a share of how it looks now: noise averages out, and the light of the day is followed."""
-    return replace(patch, pixels=np.asarray(cv2.addWeighted(patch.pixels, 1 - share, now.pixels, share, 0), np.uint8))
+    """The patch with a share of how its line looks now: noise averages out, and the light of the day is followed.
+
+    What lies beside the line stays as it was: it may be another vehicle's by now.
+    """
+    line = _Line.of(patch, patch.plate)
+    height, width = patch.pixels.shape
+    left, right = _within(line.x - line.reach_x, line.x + line.reach_x, width)
+    top, bottom = _within(line.y - line.reach_y, line.y + line.reach_y, height)
+    pixels = patch.pixels.copy()
+    before, after = pixels[top:bottom, left:right], now.pixels[top:bottom, left:right]
+    pixels[top:bottom, left:right] = cv2.addWeighted(before, 1 - share, after, share, 0)
+    return replace(patch, pixels=pixels)
 
 
-def unchanged(patch: Patch, now: Patch, plate: Plate) -> bool:
-    """Whether this plate of the frame `now` was seen in is part of what the patch shows, not one letter of it another."""
-    if (rest := _compared(patch, now, plate)) is None:
-        return False
-    typical = max(float(np.median(rest.left)), rest.rounding)
-    return bool(rest.left.max() <= _STICKS_OUT * typical and rest.lacks.max() <= _UNLIKE)
-
-
-def alike(patch: Patch, now: Patch, plate: Plate) -> bool:
-    """Whether this is the same view as far as anybody can see, though a letter may be another one: too little to call it the same text."""
-    rest = _compared(patch, now, plate)
-    return rest is not None and bool(np.percentile(rest.lacks, 70) <= _ALIKE)
-
-
+# eq=False: comparing pixels is never what a caller means by `==`.
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rest:
+class Match:
     """What two looks at a line do not share, window by window: as a share of the window's contrast, and in grey levels squared."""
 
     lacks: _Floats
     left: _Floats
     rounding: float
 
+    @property
+    def same(self) -> bool:
+        """The same text, not one letter of it another."""
+        typical = max(float(np.median(self.left)), self.rounding)
+        return bool(self.left.max() <= _STICKS_OUT * typical and self.lacks.max() <= _UNLIKE)
 
-def _compared(patch: Patch, now: Patch, plate: Plate) -> _Rest | None:
-    """None where too little of the line can be compared."""
-    if patch.frame != now.frame or not patch.holds(plate.box.center):
+    @property
+    def share(self) -> float:
+        """How much of the line is as it was: the rest is another text, or somebody stands before it."""
+        return float(np.mean(self.lacks <= _UNLIKE))
+
+    @property
+    def alike(self) -> bool:
+        """The same view as far as anybody can see, though a letter may be another one."""
+        return bool(np.percentile(self.lacks, 70) <= _ALIKE)
+
+
+def unchanged(patch: Patch, now: Patch, plate: Plate) -> bool:
+    """Whether this plate of the frame `now` was seen in is part of what the patch shows, not one letter of it another."""
+    match = compared(patch, now, plate)
+    return match is not None and match.same
+
+
+def alike(patch: Patch, now: Patch, plate: Plate) -> bool:
+    match = compared(patch, now, plate)
+    return match is not None and match.alike
+
+
+def compared(patch: Patch, now: Patch, plate: Plate) -> Match | None:
+    """None where too little of the line can be compared, or it is a line beside that of the patch."""
+    if patch.frame != now.frame or not _is_on(patch, plate):
         return None
     patch, now = _around(patch, now, _Line.of(patch, plate))
     line = _Line.of(patch, plate)
@@ -132,7 +157,13 @@ def _compared(patch: Patch, now: Patch, plate: Plate) -> _Rest | None:
     if counts.sum() <= line.count / 4:
         return None
     lacks = 1 - shared / np.sqrt(own * other)
-    return _Rest(lacks[counts], (2 * lacks * np.sqrt(own * other))[counts], _ROUNDING * float(np.median(own)))
+    return Match(lacks[counts], (2 * lacks * np.sqrt(own * other))[counts], _ROUNDING * float(np.median(own)))
+
+
+def _is_on(patch: Patch, plate: Plate) -> bool:
+    """Whether the plate shares a third of its line with the patch's own."""
+    apart = math.dist(patch.line.center, plate.box.center)
+    return patch.holds(plate.box.center) and apart <= patch.line.width / 2 + plate.box.width * (0.5 - _SHARED)
 
 
 def _around(patch: Patch, now: Patch, line: "_Line") -> tuple[Patch, Patch]:
