@@ -50,7 +50,8 @@ class FinishedPass:
     seen_at: Stamp  # the last of those frames
     frames_seen: int
     pictures: tuple[Picture, ...]
-    name: str = ""  # under which `Passes.claimed` tells of plates of it that are still in view
+    first: Patch  # where its plate was seen first
+    name: str  # under which `Passes.claimed` tells of plates of it that are still in view
 
 
 @dataclass(slots=True)
@@ -88,6 +89,7 @@ class _Pass:
     evidence: float = 0.0
     bettered_s: float = float("-inf")
     committed: bool = False
+    first: Patch | None = None
 
     @property
     def name(self) -> str:
@@ -140,7 +142,8 @@ class _Pass:
         return self.best_score >= _ALONE or self.evidence >= _EVIDENCE
 
     def finished(self) -> FinishedPass:
-        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, tuple(picture for _, picture in self.kept), self.name)
+        first = self.first or self.kept[0][1].patch
+        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, tuple(picture for _, picture in self.kept), first, self.name)
 
 
 class Passes:
@@ -202,6 +205,7 @@ class Passes:
                 active.see(plate, frame.taken_at.seconds)
         active.frames_seen, active.seen_at = active.frames_seen + 1, frame.taken_at
         best = max(plates, key=lambda plate: worth(plate, frame.size))
+        active.first = active.first or cut(frame.pixels, best)
         active.keep(worth(best, frame.size), self._picture(frame, best, active), self._settings.pictures)
 
     def _picture(self, frame: Frame, plate: Plate, of: _Pass) -> Picture:

@@ -20,7 +20,7 @@ def to_json(spot: Spot) -> Json:
     patch, box = spot.patch, spot.patch.line
     png = cv2.imencode(".png", patch.pixels)[1].tobytes()
     return {
-        "line": [box.x, box.y, box.width, box.height],
+        "line": [float(each) for each in (box.x, box.y, box.width, box.height)],
         "angle": patch.angle,
         "corner": [patch.left, patch.top],
         "scale": patch.scale,

@@ -15,12 +15,11 @@ _RESTS_S = 0.4  # a plate that has not moved for so long stands
 _LOOK_S, _ASLEEP_S = 0.5, 10.0  # how often what is remembered is looked at, also while the finder sleeps: light changes without motion
 _NEWER = 0.2  # share a fresh look has in what is remembered
 _SAY_S = 1800.0  # how often a patch that followed the light is told to whoever keeps it: a card wears out
-_PRESENT_S = 1.1  # after it was seen for the last time something may still be there, half hidden; a vehicle takes longer to be exchanged
+_PRESENT_S = 0.8  # after it was seen for the last time something may still be there, half hidden; a vehicle takes longer to be exchanged
 _PARTLY, _GONE = 0.5, 0.2  # share of a line that is as it was while somebody stands before it; and with which it is not there
 _SIGHTS = 3  # times a text has to be found unchanged before a vehicle may be passed over for it …
 _SIGHT_S = 2.0  # … within this time
 _NEAR = 1.5  # letter heights around a plate within which another sighting is of the same plate
-_DRIVES = 1.0  # plate widths between two pictures of a pass from which its vehicle was seen driving
 _MOST_SIGHTS = 400
 _GLANCE_S = 2.0  # between two looks at a view without a pass: a vehicle that arrives is found sooner than it becomes part of one
 _LOOKS = 4  # of them that are kept, each a grey frame
@@ -96,7 +95,7 @@ class Standing:
     news: dict[str, Spot | None] = field(default_factory=dict)
     _rests: list[_Rest] = field(default_factory=list)
     _sights: deque[_Sight] = field(default_factory=lambda: deque(maxlen=_MOST_SIGHTS))
-    _arrived: set[str] = field(default_factory=set)
+    _arrived: deque[str] = field(default_factory=lambda: deque(maxlen=MOST))
     _looked_s: float = float("-inf")
     _views: deque[Frame] = field(default_factory=lambda: deque(maxlen=_LOOKS))
 
@@ -131,8 +130,8 @@ class Standing:
 
     def told(self, finished: FinishedPass, frame: Frame) -> None:
         """A vehicle was committed: what of it stands is remembered now, or when it comes to rest."""
-        if _drove(finished.pictures):
-            self._arrived.add(finished.name)
+        if not _is_there(finished.first, frame):
+            self._arrived.append(finished.name)
         for picture in finished.pictures:
             if _rests(picture, frame) or any(_rested(picture, other) for other in finished.pictures):
                 self._learn(finished.name, picture.patch, frame)
@@ -165,8 +164,7 @@ class Standing:
     def _was_there(self, patch: Patch) -> bool:
         """In any of the looks but the last, which may be of the moment before: what passed by may have hidden it in one."""
         looks = list(self._views)[:-1] or self._views
-        matches = (compared(patch, again(patch, view.pixels), patch.plate) for view in looks)
-        return any(match is not None and match.share >= _PARTLY for match in matches)
+        return any(_is_there(patch, view) for view in looks)
 
     def look(self, frame: Frame, *, asleep: bool = False) -> None:
         """Follow the light on what stands; forget a vehicle that is seen to be gone, rather than hidden for a while."""
@@ -205,14 +203,14 @@ class Standing:
 
 
 def _rests(picture: Picture, frame: Frame) -> bool:
-    match = compared(picture.patch, again(picture.patch, frame.pixels), picture.patch.plate)
-    return frame.taken_at.seconds - picture.taken_at.seconds >= _RESTS_S and match is not None and match.share >= _PARTLY
+    return frame.taken_at.seconds - picture.taken_at.seconds >= _RESTS_S and _is_there(picture.patch, frame)
+
+
+def _is_there(patch: Patch, frame: Frame) -> bool:
+    """Whether the text of the patch is in view where it was, or half of it."""
+    match = compared(patch, again(patch, frame.pixels), patch.plate)
+    return match is not None and match.share >= _PARTLY
 
 
 def _rested(one: Picture, other: Picture) -> bool:
     return one is not other and one.still == other.still and abs(one.taken_at.seconds - other.taken_at.seconds) >= _RESTS_S
-
-
-def _drove(pictures: tuple[Picture, ...]) -> bool:
-    boxes = [picture.patch.line for picture in pictures]
-    return any(math.dist(one.center, other.center) >= _DRIVES * one.width for one in boxes for other in boxes)
