@@ -12,8 +12,8 @@ import pytest
 from agent import config
 from agent.domain import Bounds, Capture, Frame, Pixels, Plate, Stamp
 from agent.vision import keeping
+from agent.vision.patch import again, cut, unchanged
 from agent.vision.standing import MOST
-from agent.vision.still import again, cut, unchanged
 from agent.watch import Outgoing, Watch
 from agent.wire import Ack, Captured, FromChild, Job, Stands
 from tests.bench.standing import LOOKALIKES, drawn, laid, pair, sensed

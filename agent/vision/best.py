@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.domain import Box, Frame, Pixels, Plate, Quality, Stamp
+from agent.vision.patch import Patch, again, alike, cut
 from agent.vision.plate import rectify
 from agent.vision.sharpness import glare, levels
-from agent.vision.still import Patch, again, alike, cut
 
 if TYPE_CHECKING:
     from agent import config

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from agent.domain import Box
+from agent.vision.patch import Patch
 from agent.vision.standing import Spot
-from agent.vision.still import Patch
 
 Json = dict[str, Any]
 

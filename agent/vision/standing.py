@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from agent.domain import Box, Frame, Pixels, Plate
 from agent.vision.best import USABLE, FinishedPass, Picture
+from agent.vision.patch import Patch, again, compared, cut, mixed, unchanged
 from agent.vision.plate import grey
-from agent.vision.still import Patch, again, compared, cut, mixed, unchanged
 
 MOST = 24  # patches remembered of one camera; of too many the one not seen for longest goes
 _RESTS_S = 0.4  # a plate that has not moved for so long stands

@@ -19,8 +19,8 @@ from agent.ocr.embedded import Embedded
 from agent.vision import plate as finder
 from agent.vision.best import FinishedPass, Passes
 from agent.vision.gate import Gate
+from agent.vision.patch import again, compared, cut
 from agent.vision.standing import Standing
-from agent.vision.still import again, compared, cut
 from agent.watch import assemble
 
 Rng = np.random.Generator
