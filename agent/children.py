@@ -3,13 +3,14 @@
 import logging
 import multiprocessing
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Literal
 
 from agent.domain import Alarm
-from agent.wire import Captured, Ended, FromChild, FromParent, Job, Level, Progress, Rate
+from agent.wire import Captured, Ended, FromChild, FromParent, Job, Kept, Level, Progress, Rate, Stands
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class View:
     last_good_at: float | None = None  # of the newest frame in which a plate could have been read
     patience_s: float = 10.0  # how long it may be silent
     alarms: tuple[Alarm, ...] = ()
+    repeats: int = 0  # of this process: passes that were what stands there anyway
 
     def at(self, now: float) -> "View":
         """The same at a later moment: online is a camera whose last good frame is young."""
@@ -49,18 +51,19 @@ class View:
         return self
 
 
-def _watch(job: Job, pipe: "Connection[FromChild, FromParent]") -> None:
+def _watch(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept) -> None:
     """The process of a camera. Imported there alone: the parent has no need of OpenCV, nor its memory."""
     from agent import watch
 
-    watch.main(job, pipe)
+    watch.main(job, pipe, kept)
 
 
 class Child:
     """One camera's process. The main thread starts and kills it; the take thread reads its pipe, to the end also after a kill."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, job: Job, recall: Callable[[str], Kept] = lambda _camera: ()) -> None:
+        """`recall` gives what stands before a camera, for its next process."""
+        self.job, self._recall = job, recall
         self.view = View(job.camera.name, job.camera.gate, "starting")
         self.pipe: Connection[FromParent, FromChild] | None = None
         self._process: BaseProcess | None = None
@@ -121,9 +124,9 @@ class Child:
         except (OSError, EOFError):
             return False
 
-    def heard(self, word: FromChild, now: float) -> Captured | None:
-        """Take in one message; a capture is handed back for the spool."""
-        if isinstance(word, Captured):
+    def heard(self, word: FromChild, now: float) -> Captured | Stands | None:
+        """Take in one message; what has to be kept is handed back for the store."""
+        if isinstance(word, Captured | Stands):
             return word
         if isinstance(word, Ended):
             self._ended = word
@@ -198,6 +201,7 @@ class Child:
             last_good_at=good_at,
             patience_s=patience_s,
             alarms=word.alarms,
+            repeats=word.repeats,
         )
 
     def _say_alarms(self, alarms: tuple[Alarm, ...]) -> None:
@@ -212,7 +216,9 @@ class Child:
         ours, theirs = _SPAWN.Pipe()
         self._ended, self._deadline = None, now + self.job.camera.start_s
         self._framed_at, self._told_fps, self._told_level = None, self.job.camera.fps, self.job.log_level
-        process = _SPAWN.Process(target=_watch, args=(self.job, theirs), name=self.view.name, daemon=True)
+        process = _SPAWN.Process(
+            target=_watch, args=(self.job, theirs, self._recall(self.job.camera.name)), name=self.view.name, daemon=True
+        )
         process.start()
         # Only the child may hold its end, or its death would never read as the end of the pipe.
         theirs.close()
@@ -241,15 +247,16 @@ class Child:
 class Children:
     """All camera processes of this gateway; one that is dead never holds up another."""
 
-    def __init__(self, jobs: list[Job]) -> None:
-        self.all = [Child(job) for job in jobs]
+    def __init__(self, jobs: list[Job], recall: Callable[[str], Kept] = lambda _camera: ()) -> None:
+        self._recall = recall
+        self.all = [Child(job, recall) for job in jobs]
         self._leaving: list[Child] = []
         self._share = 1.0
 
     def renew(self, jobs: list[Job]) -> None:
         """Have these jobs done from now on; a camera whose job is the same is not touched."""
         now = time.monotonic()
-        wanted = [next((child for child in self.all if child.will_do(job)), None) or Child(job) for job in jobs]
+        wanted = [next((child for child in self.all if child.will_do(job)), None) or Child(job, self._recall) for job in jobs]
         leaving = [child for child in self.all if child not in wanted]
         for child in leaving:
             child.leave(now)

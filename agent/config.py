@@ -60,6 +60,7 @@ class Vision:
     margin_x: float = number(4.0, 0, 10)
     margin_y: float = number(2.0, 0, 10)
     barcodes: bool = True
+    hidden_s: float = number(120.0, 1, 86_400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,8 @@ class Reading:
     calls_per_day: int = number(0, 0, 10_000_000)
     calls_per_month: int = number(0, 0, 100_000_000)
     money_per_month: float = number(0.0, 0, 1_000_000)
+    again_s: float = number(60.0, 0, 86_400)  # 0: every pass is told
+    local_veto: str = one_of("other", "never", "other", "all")
     give_up_h: float = number(72.0, 0.01, 8760)
     accept_alone: float = number(0.9, 0, 1)
     accept_checked: float = number(0.7, 0, 1)

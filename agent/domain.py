@@ -38,6 +38,12 @@ class Stamp:
         """Monotonic seconds: what deadlines and gaps are measured in."""
         return self.monotonic_ms / 1000
 
+    def apart_s(self, other: "Stamp") -> float | None:
+        """Seconds between the two, over a restart by the wall clock; None where that was not right for one of them."""
+        if self.boot_id == other.boot_id:
+            return abs(self.monotonic_ms - other.monotonic_ms) / 1000
+        return None if "unknown" in (self.trust, other.trust) else abs(self.utc_ms - other.utc_ms) / 1000
+
 
 # eq=False: comparing pixels is never what a caller means by `==`.
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +136,9 @@ class Plate:
 class Quality:
     """What is known about how good a picture is; `plate_px` is the width and height of the text line in the frame.
 
-    `gain` is how many times the sensor amplified the light, `lens_position` the focus in dioptres, both where the camera tells.
+    `contrast` and `light` are grey levels of the line, from its darkest to its lightest and its lightest, where somebody measured
+    them; `cut_off` where it ends at the edge of the frame. `gain` is how many times the sensor amplified the light,
+    `lens_position` the focus in dioptres, both where the camera tells.
     """
 
     sharpness: float
@@ -139,6 +147,9 @@ class Quality:
     exposure_ms: float | None = None
     gain: float | None = None
     lens_position: float | None = None
+    contrast: float | None = None
+    light: float | None = None
+    cut_off: bool = False
 
 
 Counted = Literal["raw", "base64", "urlencoded", "body", "multipart"]
@@ -184,7 +195,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """A picture of a plate, upright, fitted to a provider's bounds; `line` is where the text line lies in it, in its own pixels."""
+    """A picture of a plate, upright, fitted to a provider's bounds; `line` is where the text line lies in it, in its own pixels.
+
+    Pictures of one vehicle with the same `still`, where it is not None, show the same view: the vehicle stood.
+    """
 
     read_id: str
     number: int
@@ -194,6 +208,7 @@ class EncodedImage:
     height: int
     line: Box
     quality: Quality
+    still: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +277,21 @@ class Decision:
     raw: str
     candidates: tuple[Candidate, ...]
     agreeing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The pass of the same VIN before this one: the event that told of it, and how many seconds ago it was seen, where clocks tell."""
+
+    read_id: str
+    ago_s: float | None
+    accepted: bool
+    same_way: bool  # in the same lane and direction
+
+    def is_this(self, decision: Decision, again_s: float) -> bool:
+        """Whether this pass belongs to that arrival: read beyond doubt both times, or it may be the vehicle that comes next."""
+        near = self.ago_s is not None and self.ago_s <= again_s
+        return near and again_s > 0 and self.same_way and self.accepted and decision.outcome == "accepted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.domain import Candidate, Capture, Decision, EncodedImage, Event, Quality, Reading, Stamp, Vin, rfc3339
+from agent.domain import Before, Candidate, Capture, Decision, EncodedImage, Event, Quality, Reading, Stamp, Vin, rfc3339
 from agent.topics import level
 from agent.vin_code import BARCODE, asked, bare
 from agent.vin_text import plausible
@@ -76,11 +76,13 @@ def final(
     now: Stamp,
     attempts: int | None = None,
     fallback: bool = False,
+    previous: Before | None = None,
 ) -> Event:
     """The one final event about a vehicle, under the id it got at capture: a VIN, or `unread` with the reason.
 
     `attempts` counts the calls made for this vehicle (default: the readings that were asked for), `fallback` tells that a later
-    provider of the chain had to answer. What only the sending knows is added by `delivered`.
+    provider of the chain had to answer, `previous` is the pass of the same VIN before this one. What only the sending knows is
+    added by `delivered`.
     """
     found = decision.vin is not None
     behind = _behind(decision, readings)
@@ -107,6 +109,7 @@ def final(
             "barcodes": _barcodes(readings) or None,
             **_where(capture),
             "quality": _quality(best.quality) if best else None,
+            "previous": _previous(previous) if previous else None,
             "document": _document(readings) or None,
             "ocr": _ocr(behind, len(asked(readings)) if attempts is None else attempts, fallback) if behind else None,
             "image": _image(best, taken) if best else None,
@@ -194,6 +197,10 @@ def _quality(quality: Quality) -> Payload:
         "gain": _figure(quality.gain),
         "lens_position": _figure(quality.lens_position),
     })  # fmt: skip
+
+
+def _previous(before: Before) -> Payload:
+    return _without_none({"read_id": _short(before.read_id), "ago_s": None if before.ago_s is None else round(before.ago_s)})
 
 
 def _behind(decision: Decision, readings: Sequence[Reading]) -> Reading | None:

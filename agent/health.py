@@ -35,6 +35,8 @@ class Board:
     refused: str = ""  # why a changed configuration was not taken over
     outcomes: Counter[str] = field(default_factory=Counter)
     unread: Counter[Reason] = field(default_factory=Counter)
+    again: int = 0  # passes that belonged to an arrival that was told
+    other_text: int = 0  # passes in which a sign or a licence plate was read, and nothing else
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     mqtt: Callable[[], state.MqttHealth] | None = None
     power: Power = field(default_factory=Power)
@@ -199,7 +201,11 @@ class Reporter:
             disk=state.DiskHealth(free_bytes=size.free_bytes, **asdict(board.disk)),
             process=_process(),
             reads=state.ReadsHealth(
-                accepted=board.outcomes["accepted"], needs_review=board.outcomes["needs_review"], unread=dict(board.unread)
+                accepted=board.outcomes["accepted"],
+                needs_review=board.outcomes["needs_review"],
+                unread=dict(board.unread),
+                again=board.again,
+                other_text=board.other_text,
             ),
         )
 
@@ -239,6 +245,7 @@ def _camera_health(view: View, now: Stamp) -> state.CameraHealth:
         alarms=tuple(alarm.name for alarm in view.alarms if alarm.on) or None,
         restarts=view.restarts,
         sharpness=view.sharpness,
+        repeats=view.repeats,
     )
 
 

@@ -127,6 +127,12 @@ class Spool:
             self._db.execute("DELETE FROM spool WHERE key = ?", (read_id,))
             self._move_pictures(read_id, UNSENT)
 
+    def forget(self, read_id: str) -> None:
+        """The vehicle gets no event of its own, so nobody will ask for its pictures."""
+        with self._db.transaction():
+            self._db.execute("DELETE FROM spool WHERE key = ?", (read_id,))
+            self._db.execute(f"DELETE FROM pictures WHERE {_OF_READ}", {"id": read_id})  # noqa: S608
+
     def _move_pictures(self, read_id: str, stage: int) -> None:
         self._db.execute(f"UPDATE pictures SET stage = :stage WHERE {_OF_READ}", {"id": read_id, "stage": stage})  # noqa: S608
 

@@ -118,7 +118,9 @@ class Retention:
         self._db.execute("DELETE FROM ledger WHERE booked_ms < ?", (now_ms - _LEDGER_DAYS * DAY_MS,))
         # An answer is of use as long as its vehicle waits; after that it is a VIN like those of the events that were sent.
         self._db.execute("DELETE FROM seen WHERE put_ms < ? AND read_id NOT IN (SELECT key FROM spool)", (before,))
+        self._db.execute("DELETE FROM arrivals WHERE put_ms < ?", (before,))
         old = round(now_ms - self._settings.unsent_days * DAY_MS)
+        self._db.execute("DELETE FROM standing WHERE put_ms < ?", (old,))
         self._repeat(lambda: self._forget_unsent("outbox", "age", went, older_than_ms=old))
         self._repeat(lambda: self._forget_unsent("spool", "age", went, older_than_ms=old))
 

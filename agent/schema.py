@@ -89,3 +89,12 @@ def m004_pictures_seen(db: Connection) -> None:
     """What a provider said of a picture, by its name and the SHA-256 of the JPEG."""
     db.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, value BLOB, read_id TEXT, put_ms INTEGER NOT NULL DEFAULT 0)")
     db.execute("CREATE INDEX seen_put ON seen (put_ms)")
+
+
+@migration
+def m005_what_stands_and_who_came(db: Connection) -> None:
+    """Patches of what stands before a camera; and by gate and VIN, when that was seen last."""
+    db.execute("CREATE TABLE standing (key TEXT PRIMARY KEY, value BLOB, camera TEXT, put_ms INTEGER NOT NULL DEFAULT 0)")
+    db.execute("CREATE INDEX standing_camera ON standing (camera, put_ms)")
+    db.execute("CREATE TABLE arrivals (key TEXT PRIMARY KEY, value BLOB, put_ms INTEGER NOT NULL DEFAULT 0)")
+    db.execute("CREATE INDEX arrivals_put ON arrivals (put_ms)")

@@ -9,20 +9,22 @@ from multiprocessing.connection import Connection, wait
 
 from ulid import ULID
 
-from agent import config, events
+from agent import config, events, reasons
+from agent.arrivals import Arrivals
 from agent.children import Child, Children
 from agent.clock import Clock
-from agent.domain import Decision, EncodedImage, Reading, Reason
+from agent.domain import Before, Decision, EncodedImage, Reading
 from agent.errors import Rejected, RetryLater
 from agent.health import Board, Reporter
 from agent.ocr import opinion
-from agent.ocr.calls import SPENT, TRIES, USED_UP
+from agent.ocr.calls import SPENT, TRIES
 from agent.ocr.chain import Chain
 from agent.publish import Publisher
+from agent.seen import Seen, different, is_vetoed
 from agent.store import Spooled, Store
 from agent.vin import judge
 from agent.vin_code import asked
-from agent.wire import Ack, Captured, FromChild, FromParent
+from agent.wire import Ack, Captured, FromChild, FromParent, Stands
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +80,10 @@ class Take:
         except (EOFError, ConnectionResetError):
             child.hung_up()
             return
-        if word is not None:
+        if isinstance(word, Captured):
             self._take(word, pipe)
+        elif isinstance(word, Stands):
+            self.store.spots.put(child.job.camera.name, word.name, word.kept, self.clock.now().utc_ms)
 
     def _take(self, word: Captured, pipe: "Connection[FromParent, FromChild]") -> None:
         capture = word.capture
@@ -129,7 +133,7 @@ class Read:
         return self._read_and_tell(spooled)
 
     def _read_and_tell(self, spooled: Spooled) -> bool:
-        seen = _Seen(spooled.readings)
+        seen = Seen(spooled.capture.images, spooled.readings)
         try:
             self._read(spooled, seen)
         except RetryLater as trouble:
@@ -137,33 +141,56 @@ class Read:
                 self._postpone(spooled, trouble)
                 return False
             seen.why_not = "budget" if trouble.code == SPENT else "provider_down"
-        self._finish(spooled, self._decided(seen), seen.readings)
+        self._end(spooled, seen)
         return True
 
-    def _read(self, spooled: Spooled, seen: "_Seen") -> None:
+    def _end(self, spooled: Spooled, seen: Seen) -> None:
+        """The one event about this vehicle, unless it was none, or was told already."""
+        decision, capture = reasons.explained(self._decided(seen), spooled.capture, seen.readings), spooled.capture
+        if decision.vin is None and seen.why_not is None and reasons.is_other_text(capture, seen.readings):
+            self.store.spool.forget(capture.read_id)
+            self.board.other_text += 1
+            log.info("%s: no vehicle: a sign or a licence plate, %r", capture.read_id, decision.raw)
+            return
+        arrivals = Arrivals(self.store.arrivals)
+        before = arrivals.before(capture, decision.vin.value) if decision.vin else None
+        if decision.vin and before and before.is_this(decision, self.settings.again_s):
+            with self.store.transaction():
+                arrivals.note(capture, decision.vin.value, before.read_id, accepted=True, now_ms=self.clock.now().utc_ms)
+                self.store.spool.forget(capture.read_id)
+            self.board.again += 1
+            log.info("%s: %s is still there, told as %s %.0f s before", capture.read_id, decision.vin.value, before.read_id, before.ago_s)
+            return
+        self._finish(spooled, decision, seen.readings, before)
+
+    def _read(self, spooled: Spooled, seen: Seen) -> None:
         """Picture after picture, and reader after reader where a second opinion is wanted, until the VIN is sure enough."""
         until = self.clock.now().seconds + LONG_S
-        for image in _different(spooled.capture.images):
-            while not self._is_done_with(image, seen):
+        for image in different(spooled.capture.images):
+            while not self._is_done_with(image, seen) and not is_vetoed(image, seen, self.chain, self.settings):
                 if self.clock.now().seconds > until:
                     raise RetryLater("the readers are slow; the rest of this vehicle comes next", after=0.0)
                 try:
-                    seen.readings = (*seen.readings, self._ask(image, seen.readers_of(image)))
+                    seen.readings = (*seen.readings, self._ask(image, seen))
                 except Rejected as refusal:
-                    seen.refused(refusal)
+                    seen.refused(refusal, image)
                     break
 
-    def _is_done_with(self, image: EncodedImage, seen: "_Seen") -> bool:
+    def _is_done_with(self, image: EncodedImage, seen: Seen) -> bool:
         """Whether this picture need not be shown to anybody (else)."""
         if opinion.is_enough(judge(seen.readings, self.settings), seen.readings, self.settings):
             return True
-        readers = seen.readers_of(image)
+        readers = seen.without(image, self.chain)
+        if seen.is_hopeless(image):
+            return True
         if readers:
             return not opinion.wants_another(self.settings) or readers >= set(self.chain.names)
         return len({reading.image for reading in asked(seen.readings)}) >= self.settings.calls_per_vehicle
 
-    def _ask(self, image: EncodedImage, without: frozenset[str]) -> Reading:
-        answer = self.chain.read(image, without)
+    def _ask(self, image: EncodedImage, seen: Seen) -> Reading:
+        if (looked := seen.look_of(image, self.chain)) is not None:
+            return looked
+        answer = self.chain.read(image, seen.without(image, self.chain))
         if answer.booking is not None or opinion.wants_another(self.settings):
             # What was paid for is on the disk before anything else happens: after a crash it is not bought again.
             with self.store.transaction():
@@ -181,7 +208,7 @@ class Read:
             return True
         return decision.vin is not None and waited_ms >= self.settings.second_wait_s * 1000
 
-    def _decided(self, seen: "_Seen") -> Decision:
+    def _decided(self, seen: Seen) -> Decision:
         decision = opinion.concluded(judge(seen.readings, self.settings), seen.readings, self.settings)
         return replace(decision, reason=seen.why_not) if decision.outcome == "unread" and seen.why_not else decision
 
@@ -195,46 +222,23 @@ class Read:
         log.debug("%s waits %.0f s: %s", spooled.capture.read_id, wait_s, trouble)
         self.store.spool.postpone(spooled.capture.read_id, self.clock.now().utc_ms + round(wait_s * 1000))
 
-    def _finish(self, spooled: Spooled, decision: Decision, readings: tuple[Reading, ...]) -> None:
+    def _finish(self, spooled: Spooled, decision: Decision, readings: tuple[Reading, ...], before: Before | None) -> None:
         now, capture = self.clock.now(), spooled.capture
         first, answers = self.chain.names[0], asked(readings)
         attempts = max(len(answers), self.store.ledger.calls(capture.read_id))
         fallback = bool(answers) and all(reading.provider != first for reading in answers)
-        event = events.final(capture, decision, readings, facts=self.facts, now=now, attempts=attempts, fallback=fallback)
+        event = events.final(capture, decision, readings, facts=self.facts, now=now, attempts=attempts, fallback=fallback, previous=before)
         with self.store.transaction():  # in one queue or the other, never both, never neither
             sequence = self.store.outbox.put(event, now.utc_ms)
             if decision.vin:
                 kept = {"sequence": sequence, "put_ms": now.utc_ms, "topic": event.topic, "payload": event.payload}
                 self.store.put(f"last/{event.topic}", kept)
+                accepted = decision.outcome == "accepted"
+                Arrivals(self.store.arrivals).note(capture, decision.vin.value, capture.read_id, accepted=accepted, now_ms=now.utc_ms)
             self.store.spool.done(capture.read_id)
         self.board.wake_send()
         self.board.read(decision)
         log.info("%s: %s %s", capture.read_id, decision.outcome, decision.vin.value if decision.vin else decision.reason)
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What became of a vehicle's pictures so far; `why_not` is the reason where it is not the pictures that nothing was read."""
-
-    readings: tuple[Reading, ...]
-    why_not: Reason | None = None
-    was_refused: bool = False
-
-    def readers_of(self, image: EncodedImage) -> frozenset[str]:
-        return frozenset(reading.provider for reading in asked(self.readings) if reading.image == image.number)
-
-    def refused(self, refusal: Rejected) -> None:
-        """A picture that was refused says something about itself; calls that all came to nothing, about the vendor."""
-        self.was_refused |= refusal.code != USED_UP
-        self.why_not = None if self.readings or self.was_refused else "provider_down"
-
-
-def _different(images: tuple[EncodedImage, ...]) -> list[EncodedImage]:
-    """Without those that are the same file: a camera that stands still must not agree with itself."""
-    first: dict[bytes, EncodedImage] = {}
-    for image in images:
-        first.setdefault(image.jpeg, image)
-    return list(first.values())
 
 
 @dataclass(slots=True)

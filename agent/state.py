@@ -35,6 +35,7 @@ class CameraHealth:
     restarts: int | None = None
     sharpness: float | None = None
     alarms: tuple[str, ...] | None = None
+    repeats: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +106,13 @@ class ProcessHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadsHealth:
-    """Vehicles since the agent started, by how they ended."""
+    """Vehicles since the agent started, by how they ended; `again` and `other_text` are passes that were no vehicle of their own."""
 
     accepted: int = 0
     needs_review: int = 0
     unread: Mapping[Reason, int] = field(default_factory=dict)
+    again: int = 0
+    other_text: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

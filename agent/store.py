@@ -16,6 +16,7 @@ from agent.ledger import Ledger, Spent
 from agent.queues import Outbox, Queued, Spool, Spooled
 from agent.retention import Retention, Size, Trimmed
 from agent.schema import migrate
+from agent.spots import Spots
 from agent.sqlite import Connection
 from agent.table import Table
 
@@ -51,6 +52,7 @@ class Store:
         self._facts, self._audits = Table(db, "facts"), Table(db, "audits")
         self.spool, self.outbox, self.ledger = Spool(db, self._make_room), Outbox(db), Ledger(db)
         self.seen = Table(db, "seen", ("read_id", "put_ms"))
+        self.arrivals, self.spots = Table(db, "arrivals", ("put_ms",)), Spots(db)
 
     @classmethod
     def open(cls, state_dir: Path, settings: config.Store, now_ms: int) -> Self:

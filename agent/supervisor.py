@@ -66,7 +66,7 @@ class Supervisor:
     def __init__(self, settings: config.Settings, identity: Identity, bounds: Bounds, store: Store, clock: Clock, load: Load) -> None:
         self._settings, self._store, self._clock, self._load = settings, store, clock, load
         self._asked: list[int] = []
-        self._children = Children(jobs(settings, bounds))
+        self._children = Children(jobs(settings, bounds), store.spots.of)
         self._board = Board(clock.now(), str(ULID()), ending.last_exit(store, settings.agent.state_dir))
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
         self._stops = {name: threading.Event() for name in ("take", "read", "send", "power")}

@@ -16,11 +16,12 @@ from agent.camera import Camera, open_camera
 from agent.clock import Clock
 from agent.domain import Bounds, Capture, EncodedImage, Frame, Reading
 from agent.errors import AgentError, NeedsOperator, Rejected
-from agent.vision import barcode, encode, plate
+from agent.vision import barcode, encode, keeping, plate
 from agent.vision.alarm import Alarms
 from agent.vision.best import FinishedPass, Passes
 from agent.vision.gate import Gate, View
-from agent.wire import Captured, Ended, FromChild, FromParent, Job, Level, Progress, Rate
+from agent.vision.standing import Standing
+from agent.wire import Captured, Ended, FromChild, FromParent, Job, Kept, Level, Progress, Rate, Stands
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ SAY_AGAIN_S, PROGRESS_S, LAST_ACKS_S, NAP_S = 10.0, 1.0, 3.0, 0.5
 MOST_UNACKNOWLEDGED = 32
 
 
-def main(job: Job, pipe: "Connection[FromChild, FromParent]") -> None:
+def main(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept = ()) -> None:
     """The child's whole life: one opening of the camera. Reopening is the parent's business, in a fresh process."""
     notes: list[int] = []
     # The terminal's Ctrl-C reaches the whole group, but only the parent decides when to stop.
@@ -38,12 +39,12 @@ def main(job: Job, pipe: "Connection[FromChild, FromParent]") -> None:
     logs.to_stderr(job.log_level, job.camera.name)
     cv2.setNumThreads(1)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):
-        _live(job, Outgoing(pipe), notes)
+        _live(job, Outgoing(pipe), notes, kept)
 
 
-def _live(job: Job, outgoing: "Outgoing", notes: list[int]) -> None:
+def _live(job: Job, outgoing: "Outgoing", notes: list[int], kept: Kept) -> None:
     trouble: AgentError | None = None
-    watch = Watch(job, outgoing)
+    watch = Watch(job, outgoing, kept)
     try:
         with open_camera(job.camera, Clock()) as camera:
             watch.run(camera, lambda: bool(notes))
@@ -100,14 +101,17 @@ class Outgoing:
 class Watch:
     """Steps 1 to 5 as a loop: takes frames from an open camera until told to stop or until there are no more."""
 
-    def __init__(self, job: Job, outgoing: Outgoing) -> None:
+    def __init__(self, job: Job, outgoing: Outgoing, kept: Kept = ()) -> None:
+        """`kept` is what stood there, as the process before has told it."""
         self._job, self._outgoing = job, outgoing
-        self._gate, self._passes = Gate(job.vision), Passes(job.vision)
+        self._gate, self._passes, self._standing = Gate(job.vision), Passes(job.vision), Standing(job.vision.hidden_s)
+        self._standing.remember(keeping.spots(kept), time.monotonic())
+        self._read_ids: dict[str, str] = {}  # by the names of the passes, until the parent has them
         # A replay has no sensor: it has to show noise before a picture without any counts as frozen.
         self._alarms = Alarms(job.alarm, job.vision, live=job.camera.driver != "replay")
         self._good_at: float | None = None
         self._fps = job.camera.fps
-        self._frames = self._looked = 0
+        self._frames = self._looked = self._repeats = 0
         self._sharpness: float | None = None
         self._began_at = time.monotonic()
         self._told_at = self._read_at = float("-inf")
@@ -148,9 +152,13 @@ class Watch:
         self._alarms.look(view, frame.taken_at)
         if self._is_good(view):
             self._good_at = frame.taken_at.seconds
+        self._standing.look(frame, asleep=not view.open)
+        if not self._passes.busy and not self._alarms.stuck:
+            self._standing.glance(frame)
         if view.open and not self._alarms.stuck:
             # A frame that was not searched is no frame without a plate: a parked vehicle would pass anew.
             self._search(frame)
+        self._tell_standing()
         self._shown = view.why, frame.taken_at.seconds
         self._tell(*self._shown)
 
@@ -163,23 +171,41 @@ class Watch:
         plates = plate.find(frame.pixels, self._job.vision.min_text_px)
         if plates:
             self._sharpness = plates[0].sharpness
-        for finished in self._passes.offer(frame, plates):
-            self._commit(finished)
+        fresh, standing = self._standing.sift(frame, plates)
+        for finished in self._passes.offer(frame, fresh, standing):
+            if self._commit(finished):
+                self._standing.told(finished, frame)
+        self._standing.rest(frame, self._passes.claimed)
+
+    def _tell_standing(self) -> None:
+        """What stands is told once its vehicle is on the disk: before that the next process would pass over a vehicle nobody knows."""
+        waiting = self._outgoing.waiting
+        self._read_ids = {name: read_id for name, read_id in self._read_ids.items() if read_id in waiting}
+        for name in [each for each in self._standing.news if each.rpartition("#")[0] not in self._read_ids]:
+            spot = self._standing.news.pop(name)
+            self._outgoing.say(Stands(name, keeping.to_json(spot) if spot else None))
 
     def finish(self) -> None:
         """At the end, a vehicle still in view counts with what was seen of it."""
         for finished in self._passes.flush():
             self._commit(finished)
 
-    def _commit(self, finished: FinishedPass) -> None:
-        capture = assemble(finished, self._job.camera, self._job.bounds)
+    def _commit(self, finished: FinishedPass) -> bool:
+        """Hand it over unless it is told already; False where it could not be told."""
+        if self._standing.is_repeat(finished):
+            self._repeats += 1
+            log.info("a plate that stands there and was told of is not told again (seen until %d ms UTC)", finished.seen_at.utc_ms)
+            return True
+        capture = assemble(self._standing.sorted_out(finished), self._job.camera, self._job.bounds)
         if capture is None:
             log.warning("a plate was seen but no picture of it fits the providers' bounds")
-            return
+            return False
         log.debug(
             "%s: plate seen until %d, handed over at %d (ms UTC)", capture.read_id, finished.seen_at.utc_ms, time.time_ns() // 1_000_000
         )
+        self._read_ids[finished.name] = capture.read_id
         self._outgoing.put(Captured(capture, barcodes(finished, capture)))
+        return True
 
     def _tell(self, view: str, frame_at: float) -> None:
         now = time.monotonic()
@@ -189,8 +215,11 @@ class Watch:
         fps = self._frames / max(now - self._began_at, 0.001)
         good_age_s = None if self._good_at is None else now - self._good_at
         alarms, waiting = self._alarms.all, len(self._outgoing.waiting)
-        word = Progress(self._frames, self._looked, round(fps, 2), now - frame_at, self._sharpness, view, waiting, good_age_s, alarms)
-        self._outgoing.say(word)
+        self._outgoing.say(
+            Progress(
+                self._frames, self._looked, round(fps, 2), now - frame_at, self._sharpness, view, waiting, good_age_s, alarms, self._repeats
+            )
+        )
 
 
 def assemble(finished: FinishedPass, camera: config.Camera, bounds: Bounds) -> Capture | None:
@@ -201,7 +230,17 @@ def assemble(finished: FinishedPass, camera: config.Camera, bounds: Bounds) -> C
         with contextlib.suppress(Rejected):
             fitted = encode.fit(picture.pixels, picture.line, bounds)
             images.append(
-                EncodedImage(read_id, len(images), picture.taken_at, fitted.jpeg, fitted.width, fitted.height, fitted.line, picture.quality)
+                EncodedImage(
+                    read_id,
+                    len(images),
+                    picture.taken_at,
+                    fitted.jpeg,
+                    fitted.width,
+                    fitted.height,
+                    fitted.line,
+                    picture.quality,
+                    picture.still,
+                )
             )
     if not images:
         return None

@@ -1,6 +1,7 @@
 """What a camera's process and its parent say to each other over their pipe."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from agent import config
 from agent.domain import Alarm, Bounds, Capture, Reading
@@ -32,6 +33,7 @@ class Progress:
     unacknowledged: int
     good_age_s: float | None = None
     alarms: tuple[Alarm, ...] = ()
+    repeats: int = 0  # passes that turned out to be what stands there and was told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,14 @@ class Captured:
 
     capture: Capture
     readings: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """A plate that was told of and stands in view, as the next process of this camera has to know it; None where it has gone."""
+
+    name: str
+    kept: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +81,6 @@ class Level:
     name: str
 
 
-FromChild = Progress | Captured | Ended
+Kept = tuple[tuple[str, dict[str, Any]], ...]  # what was told as `Stands` by the process before
+FromChild = Progress | Captured | Stands | Ended
 FromParent = Ack | Rate | Level

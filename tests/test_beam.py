@@ -19,7 +19,11 @@ def columns(text: str, doubts: dict[int, tuple[str, float]] | None = None, pause
     for at, char in enumerate(text):
         rows += [_row({0: 1.0})] * pauses
         other, share = (doubts or {}).get(at, (char, 0.0))
-        rows.append(_row({1 + ALPHABET.index(char): 1 - share, 1 + ALPHABET.index(other): share}) if share else _row({1 + ALPHABET.index(char): 1.0}))
+        rows.append(
+            _row({1 + ALPHABET.index(char): 1 - share, 1 + ALPHABET.index(other): share})
+            if share
+            else _row({1 + ALPHABET.index(char): 1.0})
+        )
     return np.array([*rows, _row({0: 1.0})], np.float32)
 
 

@@ -359,7 +359,9 @@ def test_any_readings_give_a_decision_that_holds_together(readings: list[Reading
     assert decision.vin is None or decision.candidates[0].vin == decision.vin.value
 
 
-@pytest.mark.parametrize(("value", "maker"), [("Z94CB41AAER123456", "Hyundai"), ("XZGFF06A7KA800026", "Haval"), ("Y4K8722Z0JB000123", "Geely")])
+@pytest.mark.parametrize(
+    ("value", "maker"), [("Z94CB41AAER123456", "Hyundai"), ("XZGFF06A7KA800026", "Haval"), ("Y4K8722Z0JB000123", "Geely")]
+)
 def test_a_maker_that_the_package_does_not_list_is_known_all_the_same(value: str, maker: str) -> None:
     vin = describe(value)
 

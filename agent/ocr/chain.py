@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from agent.domain import EncodedImage, Stamp
+from agent.domain import EncodedImage, Reading, Stamp
 from agent.errors import AgentError, NeedsOperator, Rejected, RetryLater
 from agent.ocr import Provider
 from agent.ocr.calls import Allowance, Answer, Booking, Caller, Rules
@@ -52,6 +52,24 @@ class Chain:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(provider.name for provider in self._providers)
+
+    @property
+    def metered(self) -> frozenset[str]:
+        """Those that are paid for."""
+        return frozenset(provider.name for provider in self._providers if provider.metered)
+
+    @property
+    def local(self) -> str | None:
+        """The first that costs nothing, because it reads on this device."""
+        return next((provider.name for provider in self._providers if not provider.metered), None)
+
+    def look(self, image: EncodedImage) -> Reading | None:
+        """What the reader on this device sees in it, or None where there is none or it could not say."""
+        caller = next((each for each in self._callers if not each.provider.metered), None)
+        try:
+            return caller.ask(image).reading if caller else None
+        except AgentError:
+            return None
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:

@@ -1,21 +1,23 @@
 """From plates over time to one vehicle: where a pass begins and ends, and which pictures of it are kept."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.domain import Frame, Plate, Quality, Stamp
 from agent.vision import barcode
 from agent.vision.fixed import Yard
+from agent.vision.patch import Patch, again, alike, cut
 from agent.vision.place import Picture, Place, thinned
 from agent.vision.plate import rectify
-from agent.vision.sharpness import glare
+from agent.vision.sharpness import glare, levels
 
 if TYPE_CHECKING:
     from agent import config
 
 # Of photographs with a VIN three in four score 0.3 or more, half of them 0.6; streets and car parks stay below 0.2 for the most part.
-_USABLE = 0.3  # score from which a plate counts at all: below it, text on walls and clothes would keep a gate busy
+USABLE = 0.3  # score from which a plate counts at all: below it, text on walls and clothes would keep a gate busy
 _EVIDENCE = 1.0  # scores of a line in all: one frame alone never has it, because noise rarely looks like a VIN twice
 _LINGERING = 2.0  # the same for a line that never moved, where some text stood before: a sign is taken for a VIN now and then
 _HOLDS = 0.5  # share of its best score that keeps a pass going: a sign half as likely would join one vehicle to the next
@@ -32,6 +34,8 @@ class FinishedPass:
     seen_at: Stamp  # the last of those frames
     frames_seen: int
     pictures: tuple[Picture, ...]
+    first: Patch  # where its plate was seen first
+    name: str  # under which `Passes.claimed` tells of plates of it that are still in view
 
 
 @dataclass(slots=True)
@@ -50,6 +54,11 @@ class _Pass:
     lingers: bool = True  # some text stood where its likeliest line is before that was first seen
     woke: bool = False  # it was in view when the camera's first frame came
     committed: bool = False
+    first: Patch | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.began_at.boot_id}/{self.began_at.monotonic_ms}"
 
     def claim(self, plate: Plate, now_s: float, least: float = 0.0) -> Place | None:
         """The one of the places, with so much evidence at least, that has moved here; None where none can have."""
@@ -102,6 +111,12 @@ class _Pass:
         """The line that is the VIN, as far as can be told."""
         return max([line for line in self.lines if line.moved] or self.lines, key=lambda line: line.evidence)
 
+    def still(self, frame: Frame, plate: Plate) -> int:
+        """The number of the kept pictures that show this very view; one of its own where none does."""
+        kept = (picture for line in self.lines for _, picture in line.kept)
+        shown = next((each.still for each in kept if alike(each.patch, again(each.patch, frame.pixels), plate)), None)
+        return self.frames_seen if shown is None else shown
+
     @property
     def convincing(self) -> bool:
         line = self.chosen
@@ -121,7 +136,8 @@ class _Pass:
         same = [line for line in self.lines if line is chosen or (line.moved >= chosen.moved and not line.times & chosen.times)]
         kept = [each for line in same for each in line.kept]
         thinned(kept, most)
-        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, tuple(picture for _, picture in kept))
+        pictures = tuple(picture for _, picture in kept)
+        return FinishedPass(self.began_at, self.seen_at, self.frames_seen, pictures, self.first or pictures[0].patch, self.name)
 
 
 class Passes:
@@ -136,16 +152,23 @@ class Passes:
         self._settings = settings
         self._passes: list[_Pass] = []
         self._yard = Yard()
+        # Plates of the frame offered last that belong to vehicles committed already, and the name of each vehicle.
+        self.claimed: list[tuple[str, Plate]] = []
 
     @property
     def busy(self) -> bool:
         """True while a pass collects pictures: then every frame has to be searched and offered."""
         return any(not each.committed for each in self._passes)
 
-    def offer(self, frame: Frame, plates: list[Plate]) -> list[FinishedPass]:
+    def offer(self, frame: Frame, plates: list[Plate], standing: Sequence[Plate] = ()) -> list[FinishedPass]:
+        """`standing` are plates told of by a pass that was forgotten meanwhile: watched again until they have gone."""
         now_s = frame.taken_at.seconds
-        self._yard.see(plates, now_s)
-        fresh = [plate for plate in plates if plate.score >= _USABLE and not self._known(plate, now_s)]
+        self.claimed = []
+        self._yard.see([*plates, *standing], now_s)
+        for plate in standing:
+            if not self._known(plate, now_s):
+                self._passes.append(_Pass(frame.taken_at, frame.taken_at, [Place.at(plate, now_s, stays=True)], committed=True))
+        fresh = [plate for plate in plates if plate.score >= USABLE and not self._known(plate, now_s)]
         if fresh:
             self._collect(frame, fresh)
         self._hold(plates, now_s)
@@ -164,7 +187,7 @@ class Passes:
 
     def _hold(self, plates: list[Plate], now_s: float) -> None:
         """A line that came and that was lost in glare or rain is still there as long as anything is left of it."""
-        faint = [plate for plate in plates if plate.score < _USABLE]
+        faint = [plate for plate in plates if plate.score < USABLE]
         for place in (place for each in self._passes for place in each.places if place.moved and place.seen_s != now_s):
             if any(map(place.shimmers, faint)):
                 place.stay(now_s)
@@ -174,7 +197,11 @@ class Passes:
         if self._yard.is_fixed(plate) and not any(each.holds(plate) for each in self._passes):
             return True
         others = [place.apart(plate) for each in self._passes if not each.committed for place in each.places if place.reaches(plate, now_s)]
-        return any(each.committed and each.owns(plate, now_s, min(others, default=math.inf)) for each in self._passes)
+        nearest = min(others, default=math.inf)
+        owner = next((each for each in self._passes if each.committed and each.owns(plate, now_s, nearest)), None)
+        if owner is not None:
+            self.claimed.append((owner.name, plate))
+        return owner is not None
 
     def _collect(self, frame: Frame, plates: list[Plate]) -> None:
         active = next((each for each in self._passes if not each.committed), None)
@@ -192,7 +219,8 @@ class Passes:
         self._follow(place, now_s)
         line = active.chosen
         active.lingers, active.woke = self._yard.is_old(line.first, line.first_s), line.first_s == self._yard.began_s
-        place.keep(worth(plate, frame.size), self._picture(frame, plate), self._settings.pictures)
+        active.first = active.first or cut(frame.pixels, plate)
+        place.keep(worth(plate, frame.size), self._picture(frame, plate, active), self._settings.pictures)
 
     def _follow(self, place: Place, now_s: float) -> None:
         """Note that a line moves, unless it only jumped to other text that stood there before."""
@@ -205,14 +233,17 @@ class Passes:
         if place.moved:
             self._yard.forget(place.plate)
 
-    def _picture(self, frame: Frame, plate: Plate) -> Picture:
-        whole = frame.pixels
-        pixels, line = rectify(whole, plate, self._settings.margin_x, self._settings.margin_y)
-        inside, _ = rectify(whole, plate, 0.0, 0.0)
+    def _picture(self, frame: Frame, plate: Plate, of: _Pass) -> Picture:
+        whole_frame = frame.pixels
+        pixels, line = rectify(whole_frame, plate, self._settings.margin_x, self._settings.margin_y)
+        inside, _ = rectify(whole_frame, plate, 0.0, 0.0)
         size = round(plate.box.width), round(plate.box.height)
         told = frame.exposure_ms, frame.gain, frame.lens_position
-        around = barcode.around(whole, plate) if self._settings.barcodes else None
-        return Picture(frame.taken_at, pixels, line, Quality(plate.sharpness, size, glare(inside), *told), around)
+        around = barcode.around(whole_frame, plate) if self._settings.barcodes else None
+        dark, light = levels(inside)
+        cut_off = not whole(plate, frame.size)
+        quality = Quality(plate.sharpness, size, glare(inside), *told, contrast=light - dark, light=light, cut_off=cut_off)
+        return Picture(frame.taken_at, pixels, line, quality, cut(whole_frame, plate), of.still(frame, plate), around)
 
     def _finish(self, now_s: float) -> list[FinishedPass]:
         """What is complete now: gone, settled, or standing for too long. Passes that never convinced end without a word."""
@@ -230,8 +261,12 @@ class Passes:
 
 def worth(plate: Plate, frame_size: tuple[int, int]) -> float:
     """What a picture of this plate is worth beside others of the same pass: sure, sharp and complete."""
+    return plate.score * plate.sharpness * (1.0 if whole(plate, frame_size) else _CUT_OFF)
+
+
+def whole(plate: Plate, frame_size: tuple[int, int]) -> bool:
+    """Whether all of the line is in the frame."""
     xs, ys = zip(*plate.corners(), strict=True)
     # A finder ends its box before the edge: it is the letter that should stand there which is missing.
     ends, edge = (min(xs), frame_size[0] - max(xs)), max(1.0, _LETTER * plate.box.height)
-    inside = min(ends) > edge and min(ys) > 1 and max(ys) < frame_size[1] - 1
-    return plate.score * plate.sharpness * (1.0 if inside else _CUT_OFF)
+    return bool(min(ends) > edge and min(ys) > 1 and max(ys) < frame_size[1] - 1)

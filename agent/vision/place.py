@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from agent.domain import Box, Pixels, Plate, Quality, Stamp
 from agent.vision import barcode
+from agent.vision.patch import Patch
 
 _BETTER = 1.05  # times the worth of the best picture so far that count as a better one; noise alone gives less
 _APART_S = 0.2  # pictures closer than this show the same blur …
@@ -24,12 +25,17 @@ _SIZES = 2.5  # times such a line may be larger or smaller
 # eq=False: comparing pixels is never what a caller means by `==`.
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """An upright crop of a plate, BGR or grey, with the text line's place in it; `around` is where barcodes are looked for."""
+    """An upright crop of a plate, BGR or grey, with the text line's place in it, and the patch of the frame it was cut from.
+
+    Pictures of a pass with the same `still` show the same view: the vehicle stood. `around` is where barcodes are looked for.
+    """
 
     taken_at: Stamp
     pixels: Pixels
     line: Box
     quality: Quality
+    patch: Patch
+    still: int
     around: barcode.Around | None = None
 
 

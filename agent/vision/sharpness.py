@@ -36,6 +36,13 @@ def _evened(crop: Pixels) -> tuple[cv2.typing.MatLike, float, float]:
     return (soft - dark) / max(contrast, 8.0), contrast, noise
 
 
+def levels(crop: Pixels) -> tuple[float, float]:
+    """The dark and the light of a BGR or grey crop, 0…255: what all but a few of its pixels lie between."""
+    grey = crop if crop.ndim == 2 else cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    dark, light = np.percentile(cv2.blur(grey, (3, 3)), (5, 95))
+    return float(dark), float(light)
+
+
 def glare(crop: Pixels) -> float:
     """The share of a BGR or grey crop, 0…1, in which light has wiped out everything."""
     weakest = crop if crop.ndim == 2 else crop.min(axis=2)
