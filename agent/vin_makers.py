@@ -1,4 +1,4 @@
-"""World manufacturer identifiers (ISO 3780) that the vininfo package does not list: the first three characters of a VIN and who has them."""
+"""World manufacturer identifiers (ISO 3780) that the vininfo package does not list: the first three characters of a VIN, and whose."""
 
 # From the public lists of manufacturer codes, and only what is certain there. A VIN whose maker nobody knows needs a second proof: a code
 # that is missing here costs some vehicles a look by a person, one that is wrong takes that proof away.

@@ -17,20 +17,18 @@ def columns(text: str, doubts: dict[int, tuple[str, float]] | None = None, pause
     """What a recogniser that is sure of `text` says, but for the characters named by position: another one, and its share."""
     rows = []
     for at, char in enumerate(text):
-        rows += [_row({0: 1.0})] * pauses
+        rows += [_row([])] * pauses
         other, share = (doubts or {}).get(at, (char, 0.0))
-        rows.append(
-            _row({1 + ALPHABET.index(char): 1 - share, 1 + ALPHABET.index(other): share})
-            if share
-            else _row({1 + ALPHABET.index(char): 1.0})
-        )
-    return np.array([*rows, _row({0: 1.0})], np.float32)
+        rows.append(_row([(char, 1 - share), (other, share)]))
+    return np.array([*rows, _row([])], np.float32)
 
 
-def _row(shares: dict[int, float]) -> list[float]:
+def _row(chars: list[tuple[str, float]]) -> list[float]:
+    """One column: the characters with their shares, or the pause."""
     row = [0.001] * CLASSES
-    for at, share in shares.items():
-        row[at] += share
+    for char, share in chars:
+        row[1 + ALPHABET.index(char)] += share
+    row[0] += 0.0 if chars else 1.0
     return [value / sum(row) for value in row]
 
 
@@ -82,7 +80,7 @@ def test_a_line_of_another_length_is_hardly_any_vin(text: str) -> None:
 
 
 def test_columns_that_say_nothing_spell_nothing() -> None:
-    assert guesses(np.array([_row({0: 1000.0})] * 40, np.float32)) == []
+    assert guesses(np.array([_row([])] * 40, np.float32)) == []
 
 
 def test_views_are_weighed_together() -> None:

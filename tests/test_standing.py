@@ -98,6 +98,7 @@ class Yard:
         return len(self.parent.captures)
 
 
+AWAKE_S = 8  # a vehicle that was there before the camera is watched for longer than one that comes
 TARPAULIN = np.random.default_rng(1).uniform(20, 200, (200, 560)).astype(np.float32)
 
 
@@ -117,7 +118,7 @@ def test_a_vehicle_that_is_hidden_by_a_lorry_for_a_minute_is_told_once(yard: Yar
 
 
 def test_a_vehicle_that_stands_for_hours_in_changing_light_is_told_once(yard: Yard) -> None:
-    yard.stand(4)
+    yard.stand(AWAKE_S)
     for light in (1.1, 1.2, 1.3, 1.1, 0.9, 0.7):
         yard.pause(1800)
         yard.stand(2, light=light)
@@ -129,32 +130,32 @@ def test_a_vehicle_that_stands_for_hours_in_changing_light_is_told_once(yard: Ya
 
 @pytest.mark.parametrize("boot", ["boot", "another boot"])
 def test_a_vehicle_that_stands_while_its_camera_is_started_anew_is_told_once(yard: Yard, boot: str) -> None:
-    yard.stand(4)
+    yard.stand(AWAKE_S)
     yard.boot, yard.now_s = boot, yard.now_s if boot == "boot" else 10.0
     yard.start()
-    yard.stand(4)
+    yard.stand(AWAKE_S)
 
     assert yard.told == 1
 
 
 def test_a_new_process_that_is_told_nothing_tells_of_it_again(yard: Yard) -> None:
     """So it is what the parent keeps, and not luck, that makes the difference."""
-    yard.stand(4)
+    yard.stand(AWAKE_S)
     yard.parent.stands.clear()
     yard.start()
-    yard.stand(4)
+    yard.stand(AWAKE_S)
 
     assert yard.told == 2
 
 
 def test_what_stands_is_only_kept_once_its_vehicle_is_on_the_disk(yard: Yard) -> None:
     yard.parent.full = True
-    yard.stand(4)
+    yard.stand(AWAKE_S)
     assert yard.parent.stands == {}
 
     yard.parent.full = False
     yard.start()
-    yard.stand(4)
+    yard.stand(AWAKE_S)
     assert yard.told == 1
     assert yard.parent.stands
 
@@ -212,7 +213,7 @@ def test_a_clock_in_the_picture_is_known_though_its_digits_change(yard: Yard) ->
 
 
 def test_pictures_of_a_vehicle_that_stood_say_that_they_show_the_same(yard: Yard) -> None:
-    yard.stand(4)
+    yard.stand(AWAKE_S)
     (capture,) = yard.parent.captures
     assert len({image.still for image in capture.images}) == 1
 
@@ -237,7 +238,7 @@ def test_no_more_is_remembered_than_fits(yard: Yard) -> None:
 
 
 def test_a_patch_is_the_same_after_it_was_kept_and_damage_costs_no_more_than_the_patch(yard: Yard) -> None:
-    yard.stand(4)
+    yard.stand(AWAKE_S)
     (name, kept), *_ = json.loads(json.dumps(yard.parent.stands)).items()
     (spot,) = keeping.spots([("cut short", {**kept, "png": kept["png"][:50]}), ("odd", {"angle": None}), ("none", {}), (name, kept)])
     assert spot.name == name

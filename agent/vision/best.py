@@ -140,6 +140,11 @@ class _Pass:
         return FinishedPass(self.began_at, self.seen_at, self.frames_seen, pictures, self.first or pictures[0].patch, self.name)
 
 
+def _standing(since: Stamp, place: Place) -> _Pass:
+    """A vehicle that was told already."""
+    return _Pass(since, since, [place], [place], committed=True)
+
+
 class Passes:
     """Offered every frame that was searched, also those without a plate; answers with the vehicles whose pictures are complete.
 
@@ -167,7 +172,7 @@ class Passes:
         self._yard.see([*plates, *standing], now_s)
         for plate in standing:
             if not self._known(plate, now_s):
-                self._passes.append(_Pass(frame.taken_at, frame.taken_at, [Place.at(plate, now_s, stays=True)], committed=True))
+                self._passes.append(_standing(frame.taken_at, Place.at(plate, now_s, stays=True)))
         fresh = [plate for plate in plates if plate.score >= USABLE and not self._known(plate, now_s)]
         if fresh:
             self._collect(frame, fresh)
@@ -248,10 +253,10 @@ class Passes:
     def _finish(self, now_s: float) -> list[FinishedPass]:
         """What is complete now: gone, settled, or standing for too long. Passes that never convinced end without a word."""
         finished = []
-        for each in self._passes:
+        for each in (each for each in self._passes if not each.committed):
             overdue = now_s - each.began_at.seconds >= self._settings.longest_s
             settled = each.convincing and each.settled(now_s, self._settings)
-            if not each.committed and (overdue or settled or each.is_gone):
+            if overdue or settled or each.is_gone:
                 each.committed = True
                 if each.convincing:
                     finished.append(each.finished(self._settings.pictures))
