@@ -63,8 +63,12 @@ def says_other(reading: Reading) -> bool:
 
 
 def says_nothing_like_it(reading: Reading) -> bool:
-    """No line of the length of a VIN, or none at all."""
-    return not any(sum(char in _KNOWN for char in line.upper()) in _LIKE for line in reading.text.splitlines())
+    """No line with letters and digits of the length of a VIN, or no text at all."""
+    return not any(_is_like_one("".join(_pieces(line))) for line in reading.text.splitlines())
+
+
+def _is_like_one(line: str) -> bool:
+    return len(line) in _LIKE and any(map(str.isalpha, line)) and any(map(str.isdigit, line))
 
 
 def _is_part(line: str) -> bool:

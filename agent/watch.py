@@ -153,9 +153,9 @@ class Watch:
         if self._is_good(view):
             self._good_at = frame.taken_at.seconds
         self._standing.look(frame, asleep=not view.open)
-        if not self._passes.busy and not self._alarms.stuck:
-            self._standing.glance(frame)
         if view.open and not self._alarms.stuck:
+            if not self._passes.busy:
+                self._standing.glance(frame)
             # A frame that was not searched is no frame without a plate: a parked vehicle would pass anew.
             self._search(frame)
         self._tell_standing()

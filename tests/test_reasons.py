@@ -147,5 +147,6 @@ def test_a_sign_is_one_only_where_it_was_read_surely_whole_and_in_every_picture(
 def test_a_text_without_the_length_of_a_vin_is_nothing_like_it() -> None:
     assert says_nothing_like_it(reading(""))
     assert says_nothing_like_it(reading("HH AB 1234"))
+    assert says_nothing_like_it(reading("2020-05-22 08:03:27", 0.4))
     assert not says_nothing_like_it(reading("1HGCM82633A00", 0.1))
     assert not says_nothing_like_it(reading(f"STOP\nVIN {VIN}"))
