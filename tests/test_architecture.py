@@ -28,6 +28,7 @@ FLOORS = [
         "agent.state",
         "agent.ocr.sign",
         "agent.ocr.faults",
+        "agent.ocr.beam",
         "agent.ocr.tables",
     ],
     [

@@ -16,6 +16,8 @@ import numpy as np
 from agent import config
 from agent.domain import Bounds, Box, EncodedImage, Pixels, Plate, Reading
 from agent.errors import NeedsOperator, Rejected, RetryLater
+from agent.ocr import letters
+from agent.ocr.both import together
 from agent.ocr.textline import Columns, Floats, Line, longer, strips, tensor
 from agent.ocr.textmap import detector_input, lines, rows, whole
 from agent.vin_text import LENGTH, Spelling, candidates_in
@@ -67,6 +69,8 @@ class Embedded:
     def read_line(self, pixels: Pixels, line: Box) -> Line:
         """The text of the line in a BGR picture, or of the whole picture, best VIN first, where that shows a surer one."""
         first = self._line(pixels, line)
+        if _surety(first) < _WEAK:
+            first = max(first, self._line(*_upside_down(pixels, line)), key=_surety)
         if _surety(first) >= _WEAK:
             return first
         other = self._read_whole(pixels)
@@ -90,11 +94,14 @@ class Embedded:
     def _line(self, pixels: Pixels, box: Box, shortest: int = 0) -> Line:
         """The surest of several cuts of one line; a text that is nearly long enough is looked at once more beyond its ends.
 
-        What looks shorter than `shortest` gets one look only.
+        What looks shorter than `shortest` gets one look only. Where there may be a VIN, the recogniser of VINs has its say.
         """
         best = self._best(Line("", ()), strips(pixels, box), shortest)
-        nearly = _NEARLY <= len(best.text) < LENGTH
-        return self._best(best, longer(pixels, box)) if nearly else best
+        if len(best.text) < shortest:
+            return best
+        if _NEARLY <= len(best.text) < LENGTH:
+            best = self._best(best, longer(pixels, box))
+        return together(best, letters.views(pixels, box))
 
     def _best(self, best: Line, cuts: Iterable[Pixels], shortest: int = 0) -> Line:
         for cut in cuts:
@@ -112,6 +119,12 @@ class Embedded:
     def _read_row(self, pixels: Pixels, row: list[Plate]) -> Line:
         # Most lines of a picture are other text: one look is enough for those. The cuts need some surroundings for their margins.
         return _joined([self._line(*rectify(pixels, group, 1.5, 0.5), _SHORT) for group in row], " ")
+
+
+def _upside_down(pixels: Pixels, line: Box) -> tuple[Pixels, Box]:
+    height, width = pixels.shape[:2]
+    turned = Box(width - line.x - line.width, height - line.y - line.height, line.width, line.height)
+    return np.ascontiguousarray(pixels[::-1, ::-1]), turned
 
 
 def _joined(parts: list[Line], between: str) -> Line:

@@ -110,6 +110,11 @@ class Matter:
     grounds: Sequence[Pixels]
 
     def window(self, rng: np.random.Generator, kind: int) -> tuple[Pixels, Floats]:
+        """Every fifth is two of them, one above the other: several vehicles may be in view."""
+        one = self._window(rng, kind)
+        return windows.stacked(rng, one, self._window(rng, int(rng.integers(10)))) if rng.random() < 0.2 else one
+
+    def _window(self, rng: np.random.Generator, kind: int) -> tuple[Pixels, Floats]:
         if kind < 5:
             return windows.window(rng, self.photos[int(rng.integers(len(self.photos)))])
         if kind < 8:

@@ -88,6 +88,17 @@ def window(rng: Rng, example: Example, ground: Pixels | None = None, size: int =
     return seen(rng, np.asarray(shown, np.uint8)), maps(quads, size, upright=example.upright)
 
 
+def stacked(rng: Rng, one: tuple[Pixels, Floats], other: tuple[Pixels, Floats]) -> tuple[Pixels, Floats]:
+    """The upper part of one window over the lower part of another, parted where no line is cut; the first where there is no such place."""
+    lines = one[1][1].max(1) + other[1][1].max(1)
+    free = [at for at in range(len(lines) // 4, 3 * len(lines) // 4) if lines[at - 1 : at + 1].max() < 0.05]
+    if not free:
+        return one
+    at = int(rng.choice(free))
+    pixels = np.concatenate([one[0][: STRIDE * at], other[0][STRIDE * at :]])
+    return pixels, np.concatenate([one[1][:, :at], other[1][:, at:]], axis=1)
+
+
 def _softened(grey: Pixels, warp: npt.NDArray[np.float64]) -> Pixels:
     """Smoothed before it is shrunk, as a lens would."""
     shrink = 1 / max(1e-6, float(np.sqrt(abs(np.linalg.det(warp[:2, :2])))))
