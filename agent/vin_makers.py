@@ -1,7 +1,7 @@
 """World manufacturer identifiers (ISO 3780) that the vininfo package does not list: the first three characters of a VIN, and whose."""
 
 # From the public lists of manufacturer codes, and only what is certain there. A VIN whose maker nobody knows needs a second proof: a code
-# that is missing here costs some vehicles a look by a person, one that is wrong takes that proof away.
+# that is missing here costs some vehicles a look by a person, one that is wrong takes that proof away. XWB is left out: XW8 reads like it.
 MAKERS = {
     # Russia, Belarus, Ukraine, Kazakhstan, Uzbekistan
     "X4X": "BMW",
@@ -17,7 +17,6 @@ MAKERS = {
     "XUS": "Chevrolet",
     "XUU": "Kia",
     "XW7": "Toyota",
-    "XWB": "Daewoo",
     "XZG": "Haval",
     "Z6F": "Ford",
     "Z8N": "Nissan",

@@ -35,6 +35,10 @@ class Gateway:
         if self._process is not None and self._process.poll() is None:
             self.kill()
 
+    def configure(self, change: Callable[[str], str]) -> None:
+        """Rewrite the configuration; it counts from the next start."""
+        self.config.write_text(change(self.config.read_text("utf-8")), "utf-8")
+
     def start(self, environ: Mapping[str, str] | None = None) -> None:
         with (self.folder / "agent.log").open("ab") as log:
             command = [COMMAND, "run", "--config", str(self.config)]

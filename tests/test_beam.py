@@ -25,7 +25,7 @@ def columns(text: str, doubts: dict[int, tuple[str, float]] | None = None, pause
 
 def _row(chars: list[tuple[str, float]]) -> list[float]:
     """One column: the characters with their shares, or the pause."""
-    row = [0.001] * CLASSES
+    row = [0.0001] * CLASSES
     for char, share in chars:
         row[1 + ALPHABET.index(char)] += share
     row[0] += 0.0 if chars else 1.0

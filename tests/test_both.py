@@ -22,7 +22,7 @@ def test_what_both_read_is_surer_than_what_either_read() -> None:
 def test_where_they_read_differently_the_surer_one_is_followed_and_the_character_doubted() -> None:
     other = VIN[:3] + "2" + VIN[4:]
 
-    both = together(line(other, doubts={3: 0.6}), [columns(VIN, {3: ("2", 0.05)})])
+    both = together(line(other, doubts={3: 0.2}), [columns(VIN, {3: ("2", 0.05)})])
 
     assert both.text == VIN
     assert both.confidence[3] < 0.97

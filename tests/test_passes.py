@@ -87,7 +87,7 @@ def test_a_wrong_vin_that_was_accepted_is_counted_and_never_good(tmp_path: Path)
     assert "wrong accepted 1" in tally.asks(lines["all"])
 
 
-def test_a_reader_that_sees_nothing_is_asked_as_often_as_a_vehicle_may_cost(tmp_path: Path) -> None:
+def test_a_reader_that_sees_nothing_is_asked_for_every_view_but_for_none_of_them_twice(tmp_path: Path) -> None:
     result = by(tmp_path, "")
     assert [(row.outcome, row.reason, row.calls) for row in result.rows] == [("unread", "no_plate", SETTINGS.reading.calls_per_vehicle)]
 

@@ -73,15 +73,15 @@ def _line(maps: Maps, part: tuple[slice, slice], inside: npt.NDArray[np.bool_]) 
     core, whole, cos, sin = (each[part][ys, xs].astype(np.float64) for each in (maps.core, maps.whole, maps.cos, maps.sin))
     mass = core.sum()
     share = core / mass
-    x, y = share @ xs, share @ ys
+    x, y = float(share @ xs), float(share @ ys)
     across, down = xs - x, ys - y
     spread = np.array([(share @ across**2, share @ (across * down)), (share @ (across * down), share @ down**2)])
     powers, axes = np.linalg.eigh(spread)
-    angle = math.degrees(math.atan2(axes[1, 1], axes[0, 1]))
+    angle = math.degrees(math.atan2(float(axes[1, 1]), float(axes[0, 1])))
     long = math.sqrt(12 * max(float(powers[1]), 0.1))
     high = _HEIGHT * float(mass) / long / _INSIDE
     wide = long + 2 * _CUT * high
-    forward = float(share @ cos) * axes[0, 1] + float(share @ sin) * axes[1, 1]
+    forward = float(share @ cos * axes[0, 1] + share @ sin * axes[1, 1])
     if forward < 0:
         angle += 180
     sure = core > _MARKED

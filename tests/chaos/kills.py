@@ -41,6 +41,8 @@ def run(times: int, folder: Path, seed: int = 1) -> Outcome:
     dice = random.Random(seed)
     with Broker(folder / "broker") as broker, Subscriber(broker.port) as yard:
         gateway = Gateway(folder, broker.port, vehicles=10_000, replay_per_s=1000.0)
+        # A killed camera shows its first vehicles again: each time they are told.
+        gateway.configure(lambda text: text.replace("[reading]", "[reading]\nagain_s = 0"))
         gateway.start()
         for count in range(times):
             time.sleep(dice.uniform(0.5, 8.0))
@@ -57,8 +59,7 @@ def run(times: int, folder: Path, seed: int = 1) -> Outcome:
 
 def _drain(gateway: Gateway) -> None:
     """Start once more without a camera: what waits is read and sent, and nothing new comes."""
-    text = gateway.config.read_text("utf-8")
-    gateway.config.write_text(re.sub(r"(?s)\[\[camera\]\].*?(?=\n\[)", "", text), "utf-8")
+    gateway.configure(lambda text: re.sub(r"(?s)\[\[camera\]\].*?(?=\n\[)", "", text))
     gateway.start()
     gateway.wait_for(lambda: not gateway.stored("spool") and not gateway.stored("outbox"), 60)
     gateway.stop()
