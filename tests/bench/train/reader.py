@@ -1,9 +1,9 @@
 """The recogniser of VIN lines: its shape, its training, and its export to agent/ocr/letters.onnx.
 
-    python -m tests.bench.train.reader PHOTOS --fonts DIR [--steps N]
+    python -m tests.bench.train.known PHOTOS build/train/known.pickle
+    python -m tests.bench.train.reader build/train/known.pickle --fonts DIR [--steps N]
 
-Needs torch, onnx, Pillow, and the embedded reader: the text of the photographs it trains on (`kt_*`, endings 0 to 6, no other) is what
-that reads, where it is sure of it. Two lines in three are drawn.
+Needs torch, onnx and Pillow. A third of the lines are those of photographs whose text `known` is sure of, the others are drawn.
 """
 
 import argparse
@@ -124,8 +124,8 @@ def read(logits: Tensor) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("known", type=Path, help="what `known` has written")
     parser.add_argument("--fonts", type=Path, action="append", required=True)
-    parser.add_argument("--photos", type=Path, help="pickled cuttings")
     parser.add_argument("--cache", type=Path, default=Path("build/train"))
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=64)
@@ -141,9 +141,8 @@ def main() -> None:
     if not store.exists():
         store.write_bytes(pickle.dumps([letters.cutting(rng, faces) for _ in range(options.lines)]))
     lines = pickle.loads(store.read_bytes())  # noqa: S301 - its own file
-    photos = pickle.loads(options.photos.read_bytes()) if options.photos else []  # noqa: S301
-    train, kept = [each for each in photos if not each[1]], [each[0] for each in photos if each[1]]
-    train = [each[0] for each in train]
+    photos = pickle.loads(options.known.read_bytes())  # noqa: S301 - its own file
+    train, kept = ([cut for cut, is_kept in photos if is_kept is wanted] for wanted in (False, True))
     net = Reader().to(memory_format=torch.channels_last)
     if options.start:
         net.load_state_dict(torch.load(options.start))
@@ -154,9 +153,10 @@ def main() -> None:
     descent = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=0.03)
     plan = torch.optim.lr_scheduler.OneCycleLR(descent, options.rate, total_steps=options.steps, pct_start=0.06)
     fixed = np.random.default_rng(11)
-    judged = {"drawn": batch(fixed, [letters.cutting(fixed, faces) for _ in range(200)], [], 200, 0.0)}
-    if kept:
-        judged["photos"] = batch(fixed, lines[:1], kept, 200, 1.0)
+    judged = {
+        "drawn": batch(fixed, [letters.cutting(fixed, faces) for _ in range(200)], [], 200, 0.0),
+        "photos": batch(fixed, lines[:1], kept, 200, 1.0),
+    }
     started, running = time.monotonic(), 0.0
     source = ahead(lambda: batch(rng, lines, train, options.batch, 0.34))
     for step in range(1, options.steps + 1):

@@ -1,7 +1,7 @@
 """From photographs and drawn sheets to the windows a network learns from: turned, tilted, blurred, and with maps of the VIN lines."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from agent.domain import Box, Pixels
 from agent.ocr.textline import slope
-from agent.vision import plate
+from agent.vision import net, plate
+from agent.vision.lines import Line
 from tests.bench.photos import photos_in
 from tests.bench.train import drawn, rendered
 from tests.bench.train.drawn import Quad, Rng
@@ -35,27 +36,44 @@ def photographs(folder: Path, endings: str) -> Iterator[Example]:
     for photo in photos_in(folder):
         if photo.part == "tuning" and photo.file.stem[-1] in endings:
             grey, box = plate.grey(photo.pixels()), photo.line
-            yield Example(grey, (_quad(grey, box.x, box.y, box.width, box.height),), box.width > box.height)
+            yield Example(grey, (line_of(grey, box),), box.width > box.height)
 
 
-def _quad(grey: Pixels, x: float, y: float, width: float, height: float) -> Quad:
-    """The corners of the line in a labelled box, in reading order."""
+def line_of(grey: Pixels, label: Box) -> Quad:
+    """The corners of the line in a labelled box, in reading order: turned as the finder there is sees it, or as its strokes say."""
+    found, middle, width, height = _seen_in(grey, label), label.center, label.width, label.height
     if height > width:
-        return np.array([(x, y + height), (x, y), (x + width, y), (x + width, y + height)], np.float32)
-    angle = _tilt(grey, x, y, width, height)
-    cos, sin = np.cos(np.radians(angle)), abs(np.sin(np.radians(angle)))
-    twice = max(cos * cos - sin * sin, 0.2)
-    along, across = (width * cos - height * sin) / twice, (height * cos - width * sin) / twice
-    if across < 0.3 * height or along < 2.5 * across:
-        angle, along, across = 0.0, width, height
-    corners = cv2.boxPoints(((x + width / 2, y + height / 2), (along, across), angle))
-    return np.asarray(np.roll(corners, -1, axis=0), np.float32)
-
-
-def _tilt(grey: Pixels, x: float, y: float, width: float, height: float) -> float:
-    """Degrees by which the text in an upright box sinks to the right."""
+        return _corners(middle, found.width, found.height, found.angle) if found else _corners(middle, height, width, -90.0)
     pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
-    return float(np.degrees(np.arctan2(slope(pixels, Box(x, y, width, height)), width)))
+    angle = found.angle if found else float(np.degrees(np.arctan2(slope(pixels, label), width)))
+    cos, sin = np.cos(np.radians(angle)), abs(np.sin(np.radians(angle)))
+    along, across = np.array([width * cos - height * sin, height * cos - width * sin]) / max(cos * cos - sin * sin, 0.1)
+    if across >= 0.35 * height and along >= 2.5 * across:
+        return _corners(middle, along, across, angle)
+    # Of a thin line that is steep hardly anything is left by that sum.
+    return _corners(middle, found.width, found.height, found.angle) if found else _corners(middle, width, height, 0.0)
+
+
+def _corners(middle: tuple[float, float], along: float, across: float, angle: float) -> Quad:
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    unit, down = np.array([cos, sin]) * along / 2, np.array([-sin, cos]) * across / 2
+    return np.asarray(np.array([-unit - down, unit - down, unit + down, down - unit]) + middle, np.float32)
+
+
+def _seen_in(grey: Pixels, label: Box) -> Line | None:
+    """The line in a labelled box that the finder marks, -90 to 90 degrees; None where it marks another or none."""
+    levels, up = plate.sizes(grey)
+    best, most = None, 0.5
+    for line in plate.marked(levels, net.LEAST_PX):
+        line = replace(line.scaled(1 / up), angle=(line.angle + 90) % 180 - 90)
+        left, top, right, bottom = line.hull()
+        across = min(right, label.x + label.width) - max(left, label.x)
+        down = min(bottom, label.y + label.height) - max(top, label.y)
+        shared = max(0.0, across) * max(0.0, down)
+        share = shared / ((right - left) * (bottom - top) + label.width * label.height - shared)
+        if share > most:
+            best, most = line, share
+    return best
 
 
 def sheets(count: int, seed: int, faces: Sequence[Path]) -> Iterator[Example]:
