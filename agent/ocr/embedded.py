@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,7 @@ from agent import config
 from agent.domain import Bounds, Box, EncodedImage, Pixels, Plate, Reading
 from agent.errors import NeedsOperator, Rejected, RetryLater
 from agent.ocr import letters
-from agent.ocr.both import together
+from agent.ocr.both import agree, together
 from agent.ocr.textline import Columns, Floats, Line, longer, strips, tensor
 from agent.ocr.textmap import detector_input, lines, rows, whole
 from agent.vin_text import LENGTH, Spelling, candidates_in
@@ -94,21 +95,27 @@ class Embedded:
     def _line(self, pixels: Pixels, box: Box, shortest: int = 0) -> Line:
         """The surest of several cuts of one line; a text that is nearly long enough is looked at once more beyond its ends.
 
-        What looks shorter than `shortest` gets one look only. Where there may be a VIN, the recogniser of VINs has its say.
+        What looks shorter than `shortest` gets one look only. The recogniser of VINs has its say on all others, and saves cuts where
+        it says the same.
         """
-        best = self._best(Line("", ()), strips(pixels, box), shortest)
+        cuts = strips(pixels, box)
+        best = self._best(Line("", ()), islice(cuts, 1))
         if len(best.text) < shortest:
             return best
-        if _NEARLY <= len(best.text) < LENGTH:
-            best = self._best(best, longer(pixels, box))
-        return together(best, letters.views(pixels, box))
+        own = map(self._run.letters, letters.cuts(pixels, box))
+        first = list(islice(own, 1))
+        if _surety(best) < _SURE and not any(agree(best, view) for view in first):
+            best = self._best(best, cuts)
+            if _NEARLY <= len(best.text) < LENGTH:
+                best = self._best(best, longer(pixels, box))
+        return together(best, chain(first, own))
 
-    def _best(self, best: Line, cuts: Iterable[Pixels], shortest: int = 0) -> Line:
+    def _best(self, best: Line, cuts: Iterable[Pixels]) -> Line:
         for cut in cuts:
             line = self._run.recognise(tensor(cut))
             if _rank(line) > _rank(best):
                 best = line
-            if _surety(best) >= _SURE or len(best.text) < shortest:
+            if _surety(best) >= _SURE:
                 break
         return best
 
@@ -155,7 +162,7 @@ def _decoded(image: EncodedImage) -> Pixels:
 
 
 class _Models:
-    """The two sessions and the recogniser's alphabet."""
+    """The sessions, and the alphabet of the general recogniser."""
 
     def __init__(self, threads: int) -> None:
         # From 1.31 on it keeps a database in the home folder and sends what it does to its maker, from the import on.
@@ -171,12 +178,17 @@ class _Models:
         try:
             self._recogniser = onnxruntime.InferenceSession(_model("rec"), options, providers=["CPUExecutionProvider"])
             self._detector = onnxruntime.InferenceSession(_model("det"), options, providers=["CPUExecutionProvider"])
+            self._letters = onnxruntime.InferenceSession(letters.WEIGHTS.read_bytes(), options, providers=["CPUExecutionProvider"])
         except broken as exc:
             raise NeedsOperator(f"the models of the embedded reader cannot be loaded ({exc}); install them again with {_INSTALL}") from exc
         self._columns = _alphabet(self._recogniser)
 
     def recognise(self, strip: Floats) -> Line:
         return self._columns.decode(self._answer(self._recogniser, strip)[0])
+
+    def letters(self, cut: Floats) -> Floats:
+        """(80, 34) shares of the characters of a VIN in each column."""
+        return np.asarray(self._answer(self._letters, cut)[0], np.float32)
 
     def detect(self, picture: Floats) -> Floats:
         """(height, width) values in 0…1: how much each pixel is text."""

@@ -1,7 +1,6 @@
 """The agent's own recogniser: reads nothing but VINs, seventeen characters of 33, from one line cut out of a picture."""
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator
 from importlib.resources import files
 
 import cv2
@@ -12,22 +11,18 @@ from agent.ocr.beam import Floats
 
 WEIGHTS = files("agent.ocr") / "letters.onnx"
 _ROWS, _COLUMNS = 32, 320  # what it was taught: seventeen characters fill the same width, however they were squeezed
-# Margins beside and above the line, in text heights: each view is a little different, what they agree on is there.
-_VIEWS = ((0.25, 0.10), (0.10, 0.20), (0.40, 0.02))
+# Beside and above the line, in text heights.
+_MARGINS = ((0.25, 0.10), (0.10, 0.20), (0.40, 0.02))
 
 
-@cache
-def _network() -> cv2.dnn.Net:
-    return cv2.dnn.readNetFromONNX(np.frombuffer(WEIGHTS.read_bytes(), np.uint8))
+def cuts(pixels: Pixels, line: Box) -> Iterator[Floats]:
+    """The line as the recogniser takes it, (1, 1, 32, 320), cut a little differently each time: what all agree on is there.
 
-
-def views(pixels: Pixels, line: Box, most: int = len(_VIEWS)) -> Sequence[Floats]:
-    """What it makes of the line in so many cuts: (80, 34) shares each, of the pause and the 33 characters in each column."""
+    It answers (1, 80, 34): the shares of the pause and of the 33 characters in each of 80 columns.
+    """
     grey = pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
-    blob = np.stack([_cut(grey, line, *margins) for margins in _VIEWS[:most]])[:, None]
-    network = _network()
-    network.setInput(blob)
-    return list(np.asarray(network.forward(), np.float32))
+    for beside, above in _MARGINS:
+        yield _cut(grey, line, beside, above)[None, None]
 
 
 def _cut(grey: Pixels, line: Box, beside: float, above: float) -> Floats:
