@@ -203,10 +203,13 @@ def figures(pid: int) -> tuple[int, int]:
 
 
 def test_fifty_reloads_under_load_lose_no_vehicle_and_leave_nothing_open(site: Site, broker: Broker) -> None:
-    """Each reload changes a camera, the reading and the broker's settings at once; one camera is never touched."""
+    """Each reload changes a camera, the reading and the broker's settings at once; one camera is never touched.
+
+    A camera that is reopened shows its vehicles anew, and each is told.
+    """
     steady = "name = 'steady'\nvehicles = 1000\nfps = 20.0"
-    odd = {"more": "[reading]\naccept_alone = 0.9", "mqtt": "keepalive_s = 15"}
-    even = {"more": "[reading]\naccept_alone = 0.91\nsecond_wait_s = 5", "mqtt": "keepalive_s = 16"}
+    odd = {"more": "[reading]\nagain_s = 0\naccept_alone = 0.9", "mqtt": "keepalive_s = 15"}
+    even = {"more": "[reading]\nagain_s = 0\naccept_alone = 0.91\nsecond_wait_s = 5", "mqtt": "keepalive_s = 16"}
     gateway = site.gateway
     site.write(steady, "name = 'other'\nvehicles = 1000\nseed = 2", **odd)
     gateway.start()
