@@ -79,9 +79,9 @@ def test_the_plates_of_two_vehicles_in_view_are_both_found() -> None:
     half, second = with_text(pixels[:400, 1000:1900], "1M8GDM9AXKP042788", 16, -4.0)
     pixels[:400, 1000:1900] = half
 
-    one, two = find(pixels)[:2]
+    found = sorted(each.box.center for each in find(pixels) if each.score > 0.3)
 
-    assert {round(each.box.center[0], -2) for each in (one, two)} == {round(first.center[0], -2), round(1000 + second.center[0], -2)}
+    assert found == [pytest.approx(first.center, abs=15), pytest.approx((1000 + second.center[0], second.center[1]), abs=15)]
 
 
 def test_a_grey_frame_gives_the_same_plates_as_its_colours() -> None:
@@ -114,7 +114,7 @@ def test_no_more_plates_are_named_than_asked_for_and_the_best_come_first() -> No
     for row in range(5):
         pixels[row * 140 : row * 140 + 140], _ = with_text(pixels[row * 140 : row * 140 + 140], VIN, 18)
 
-    plates = find(pixels, most=3)
+    plates = find(pixels, 8, most=3)
 
     assert len(plates) == 3
     assert [plate.score for plate in plates] == sorted((plate.score for plate in plates), reverse=True)
