@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from agent import config, state
-from agent.children import Children, View
+from agent.child import View
+from agent.children import Children
 from agent.clock import Clock
 from agent.domain import Decision, Event, Reason, Stamp
 from agent.events import Message, delivered, event_message, last, queued_ms

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.children import View
+from agent.child import View
 from agent.config import Camera
 from agent.domain import Stamp
 from agent.errors import AgentError, NeedsOperator

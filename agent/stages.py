@@ -11,7 +11,8 @@ from ulid import ULID
 
 from agent import config, events, reasons
 from agent.arrivals import Arrivals
-from agent.children import Child, Children
+from agent.child import Child
+from agent.children import Children
 from agent.clock import Clock
 from agent.domain import Before, Decision, EncodedImage, Reading
 from agent.errors import Rejected, RetryLater

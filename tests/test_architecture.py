@@ -63,7 +63,7 @@ FLOORS = [
     ["agent.camera", "agent.ocr"],
     ["agent.books", "agent.doctor", "agent.rounds"],
     ["agent.wire", "agent.watch", "agent.byhand", "agent.page", "agent.still"],
-    ["agent.children", "agent.cooling", "agent.health", "agent.seen", "agent.stages"],
+    ["agent.child", "agent.children", "agent.cooling", "agent.health", "agent.seen", "agent.stages"],
     ["agent.ending", "agent.opening", "agent.reboot", "agent.reload", "agent.worker", "agent.supervisor"],
     ["agent.demo_broker", "agent.demo", "agent.report"],
     ["agent.setup"],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent import config
-from agent.children import Child
+from agent.child import Child
 from agent.domain import Alarm, Bounds
 from agent.wire import Job, Progress, Rate
 from tests.broker import Broker, Received, Subscriber

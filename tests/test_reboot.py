@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent import config, reboot
-from agent.children import View
+from agent.child import View
 from agent.domain import Stamp, Trust
 from agent.errors import NeedsOperator, RetryLater
 from agent.reboot import Ladder, Reboot, allowed, of_this_machine
