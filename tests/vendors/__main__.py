@@ -22,13 +22,13 @@ from tests.vendors.snippet import snippet
 
 def main() -> None:
     asked = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # before the print: who reads it may ask for the end at once
     with ExitStack() as stack:
         authority = Authority(Path(stack.enter_context(tempfile.TemporaryDirectory()))) if asked.tls else None
         reader = _embedded(stack) if asked.vin is None else _always(asked.vin)
         server = stack.enter_context(VendorServer(reader=reader, port=asked.port, tls=authority))
         server.house.verbose = True
         print(snippet(server, authority.file if authority else None), flush=True)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         while True:
             time.sleep(3600)
 
