@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from agent import config
+from agent.bounds import Bounds
 from agent.children import Children
 from agent.clock import Clock
 from agent.cooling import Cooling
-from agent.domain import Bounds
 from agent.health import Board, Reporter
 from agent.identity import Identity
 from agent.mqtt import Link

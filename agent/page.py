@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from agent.bounds import Bounds
 from agent.document import Document, DrivingLicence, is_personal, values
-from agent.domain import Bounds, Box, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
+from agent.domain import Box, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
 from agent.vision import encode
 
 

@@ -13,9 +13,9 @@ from functools import partial
 from ulid import ULID
 
 from agent import config, ending, logs, reboot, systemd
+from agent.bounds import Bounds
 from agent.children import Children
 from agent.clock import Clock
-from agent.domain import Bounds
 from agent.errors import AgentError, RetryLater
 from agent.health import Board, Reporter
 from agent.identity import Identity, identify

@@ -12,9 +12,10 @@ import cv2
 from ulid import ULID
 
 from agent import config, logs
+from agent.bounds import Bounds
 from agent.camera import Camera, open_camera
 from agent.clock import Clock
-from agent.domain import Bounds, Capture, EncodedImage, Frame, Reading
+from agent.domain import Capture, EncodedImage, Frame, Reading
 from agent.errors import AgentError, NeedsOperator, Rejected
 from agent.vision import barcode, encode, keeping, plate
 from agent.vision.alarm import Alarms

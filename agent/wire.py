@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent import config
-from agent.domain import Alarm, Bounds, Capture, Reading
+from agent.bounds import Bounds
+from agent.domain import Alarm, Capture, Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from types import TracebackType
 from typing import Self
 
-from agent.domain import Bounds, EncodedImage, Reading
+from agent.bounds import Bounds
+from agent.domain import EncodedImage, Reading
 from agent.errors import AgentError
 
 

@@ -14,6 +14,7 @@ FLOORS = [
     [
         "agent",
         "agent.errors",
+        "agent.bounds",
         "agent.domain",
         "agent.document",
         "agent.settings",

@@ -11,7 +11,8 @@ from typing import Self
 import pytest
 
 from agent import config
-from agent.domain import Bounds, Box, EncodedImage, Quality, Stamp, Trust
+from agent.bounds import Bounds
+from agent.domain import Box, EncodedImage, Quality, Stamp, Trust
 from agent.errors import AgentError, BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr import common_bounds, provider_class
 from agent.ocr.budget import Budget, periods

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from agent import config
+from agent.bounds import Bounds
 from agent.child import Child
-from agent.domain import Alarm, Bounds
+from agent.domain import Alarm
 from agent.wire import Job, Progress, Rate
 from tests.broker import Broker, Received, Subscriber
 from tests.gateway import Gateway

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import cli, config, config_accounts
+from agent.bounds import Bounds
 from agent.clock import Clock
-from agent.domain import Bounds
 from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr import DOCUMENTS, PROVIDERS, common_bounds, open_providers
 from agent.ocr.cloud import sample

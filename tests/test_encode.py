@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.domain import Bounds, Box, Pixels
+from agent.bounds import Bounds
+from agent.domain import Box, Pixels
 from agent.errors import Rejected
 from agent.vision.encode import Fitted, fit
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.bounds import Bounds
 from agent.document import FIELDS, DrivingLicence, VehicleLicence
-from agent.domain import Bounds
 from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr.cloud import Refusal, Seen
 from agent.ocr.legacy_answer import document_of, items, share, vin_of

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from agent import config
-from agent.domain import Bounds, EncodedImage, Reading
+from agent.bounds import Bounds
+from agent.domain import EncodedImage, Reading
 from agent.ocr.embedded import Embedded
 from agent.vin import check_digit
 from tests.bench import passes

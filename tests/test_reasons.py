@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from agent import config
-from agent.domain import Bounds, Capture, Decision, Frame, Pixels, Plate, Quality, Reading, Reason, Stamp
+from agent.bounds import Bounds
+from agent.domain import Capture, Decision, Frame, Pixels, Plate, Quality, Reading, Reason, Stamp
 from agent.ocr.embedded import Embedded
 from agent.reasons import explained, is_other_text, says_nothing_like_it, says_other
 from agent.vin import judge

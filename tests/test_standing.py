@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from agent import config
-from agent.domain import Bounds, Capture, Frame, Pixels, Plate, Stamp
+from agent.bounds import Bounds
+from agent.domain import Capture, Frame, Pixels, Plate, Stamp
 from agent.vision import keeping
 from agent.vision.patch import again, cut, unchanged
 from agent.vision.standing import MOST

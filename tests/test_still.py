@@ -12,8 +12,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from agent import config
+from agent.bounds import Bounds
 from agent.clock import Clock
-from agent.domain import Bounds, EncodedImage, Pixels, Plate, Reading
+from agent.domain import EncodedImage, Pixels, Plate, Reading
 from agent.ocr.embedded import Embedded
 from agent.still import look, pictures_in, read_all
 from tests.labels import code, label

@@ -12,8 +12,8 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.ocr.v20181119 import models, ocr_client
 
 from agent import config
+from agent.bounds import Bounds
 from agent.document import VehicleLicence
-from agent.domain import Bounds
 from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr.cloud import Refusal, Seen
 from agent.ocr.tencent import VehicleLicenseOcr, VinOcr

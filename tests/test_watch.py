@@ -9,9 +9,10 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from agent import config
+from agent.bounds import Bounds
 from agent.camera.scene import Scene
 from agent.clock import Clock
-from agent.domain import Bounds, Frame, Pixels, Stamp
+from agent.domain import Frame, Pixels, Stamp
 from agent.watch import Outgoing, Watch
 from agent.wire import Captured, Job, Progress, Rate
 from tests.labels import label

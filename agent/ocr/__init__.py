@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Protocol, Self, cast
 
 from agent import config
+from agent.bounds import Bounds
 from agent.document import Document
-from agent.domain import Bounds, EncodedImage, Reading
+from agent.domain import EncodedImage, Reading
 from agent.errors import BadConfig
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import httpx
 
 from agent import config, config_accounts
-from agent.domain import Bounds
+from agent.bounds import Bounds
 from agent.ocr.cloud import Body, Kind, Line, Refusal, Seen
 from agent.ocr.faults import Action
 from agent.ocr.http import Answer

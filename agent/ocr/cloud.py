@@ -11,9 +11,10 @@ from typing import Protocol, Self, TypeVar
 import httpx
 
 from agent import config
+from agent.bounds import Bounds
 from agent.config_http import Http
 from agent.document import Document, told
-from agent.domain import Bounds, Box, EncodedImage, Quality, Reading, Stamp
+from agent.domain import Box, EncodedImage, Quality, Reading, Stamp
 from agent.errors import NeedsOperator, Rejected, RetryLater
 from agent.ocr.faults import Action, Fault, Table, error, find
 from agent.ocr.http import Answer, client, send

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from agent import config
-from agent.domain import Bounds, Box, EncodedImage, Pixels, Plate, Reading
+from agent.bounds import Bounds
+from agent.domain import Box, EncodedImage, Pixels, Plate, Reading
 from agent.errors import NeedsOperator, Rejected, RetryLater
 from agent.ocr import letters
 from agent.ocr.both import agree, together

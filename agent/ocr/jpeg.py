@@ -1,6 +1,7 @@
 """Whether a picture may be sent at all: looked at byte by byte, because a refused call can cost as much as one that is read."""
 
-from agent.domain import Bounds, EncodedImage
+from agent.bounds import Bounds
+from agent.domain import EncodedImage
 from agent.errors import Rejected
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 
 from agent import config, config_accounts
+from agent.bounds import Bounds
 from agent.document import VehicleLicence, vehicle_licence
-from agent.domain import Bounds
 from agent.ocr.cloud import Body, Kind, Line, Refusal, Seen
 from agent.ocr.faults import Action
 from agent.ocr.http import Answer

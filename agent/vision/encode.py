@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from agent.domain import Bounds, Box, Pixels
+from agent.bounds import Bounds
+from agent.domain import Box, Pixels
 from agent.errors import Rejected
 
 _READABLE = 32.0  # pixels of text height that a reader is content with; a smaller line is enlarged to it

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from agent import config, reasons
+from agent.bounds import Bounds
 from agent.camera.lettering import text
-from agent.domain import Bounds, Box, Frame, Pixels, Plate, Reading, Stamp
+from agent.domain import Box, Frame, Pixels, Plate, Reading, Stamp
 from agent.ocr.embedded import Embedded
 from agent.vision import plate as finder
 from agent.vision.best import FinishedPass, Passes

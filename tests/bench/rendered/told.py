@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from agent import config
+from agent.bounds import Bounds
 from agent.clock import BUILT_MS, Clock
-from agent.domain import Bounds, Capture, EncodedImage, Frame, Reading, Stamp
+from agent.domain import Capture, EncodedImage, Frame, Reading, Stamp
 from agent.events import Facts
 from agent.health import Board
 from agent.ocr import Provider
