@@ -1,6 +1,6 @@
 """The network of the plate finder's second look: its shape, its training, and its export to agent/vision/plates.onnx.
 
-    python -m tests.bench.train.net PHOTOS --fonts DIR [--fonts DIR ...] [--epochs N] [--write]
+    python -m tests.bench.train.net PHOTOS --fonts DIR [--fonts DIR ...] [--steps N]
 
 Needs torch, onnx and Pillow. PHOTOS is as for `plates`: of `kt_*`, endings 0 to 5 train and 6 tells how far it is; nothing else is
 touched. Drawn sheets in every TrueType face under --fonts are mixed in half and half, on photographs whose VIN was painted over.
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.domain import Pixels
-from tests.bench.train import drawn, windows
+from tests.bench.train import course, drawn, windows
+from tests.bench.train.course import Course
 from tests.bench.train.windows import Example, Floats
 
 WIDTHS = (16, 24, 48, 80, 112)
@@ -127,7 +128,7 @@ def batches(rng: np.random.Generator, matter: Matter, size: int, count: int) -> 
     for _ in range(count):
         pairs = [matter.window(rng, at % 10) for at in rng.permutation(size)]
         x = torch.from_numpy(np.stack([pixels for pixels, _ in pairs])[:, None]).float() / 255
-        yield x.to(memory_format=torch.channels_last), torch.from_numpy(np.stack([maps for _, maps in pairs]))
+        yield x, torch.from_numpy(np.stack([maps for _, maps in pairs]))
 
 
 def grounds_of(photos: Sequence[Example]) -> list[Pixels]:
@@ -152,65 +153,25 @@ def cached(file: Path, made: Iterator[Example]) -> list[Example]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--fonts", type=Path, action="append", required=True)
-    parser.add_argument("--cache", type=Path, default=Path("build/train"))
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=20)
-    parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument("--start", type=Path)
-    options = parser.parse_args()
+    asked = course.options(parser, steps=9000, batch=20, rate=1e-3)
     cv2.setNumThreads(1)
     torch.manual_seed(1)
-    rng = np.random.default_rng(int(time.time()) if options.start else 1)
-    photos = cached(options.cache / "photos.pickle", windows.photographs(options.photos, "012345"))
-    kept = cached(options.cache / "kept.pickle", windows.photographs(options.photos, "6"))
-    sheets = cached(options.cache / "sheets.pickle", windows.sheets(2500, 5, drawn.faces_in(options.fonts)))
-    yards = cached(options.cache / "yards.pickle", windows.yards(800, 6))
+    rng = np.random.default_rng(int(time.time()) if asked.start else 1)
+    photos = cached(asked.cache / "photos.pickle", windows.photographs(asked.photos, "012345"))
+    kept = cached(asked.cache / "kept.pickle", windows.photographs(asked.photos, "6"))
+    sheets = cached(asked.cache / "sheets.pickle", windows.sheets(2500, 5, drawn.faces_in(asked.fonts)))
+    yards = cached(asked.cache / "yards.pickle", windows.yards(800, 6))
+    print(f"{len(photos)} photographs, {len(sheets)} sheets", flush=True)
     matter = Matter(photos, sheets, yards, grounds_of(photos[::3]))
-    net = Net().to(memory_format=torch.channels_last)
-    if options.start:
-        net.load_state_dict(torch.load(options.start))
-    print(f"{len(photos)} photographs, {len(sheets)} sheets, {sum(each.numel() for each in net.parameters())} weights", flush=True)
-    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True)
-    descent = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=0.02)
-    plan = torch.optim.lr_scheduler.OneCycleLR(descent, options.rate, total_steps=options.steps, pct_start=0.08)
     judged = list(batches(np.random.default_rng(99), replace(matter, photos=kept), 20, 8))
-    started, running = time.monotonic(), 0.0
-    for step, (x, wanted) in enumerate(batches(rng, matter, options.batch, options.steps), 1):
-        net.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            out = net(x)
-        value = loss(out, wanted)
-        descent.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        descent.step()
-        plan.step()
-        average.update_parameters(net)
-        running += float(value.detach())
-        if step % 50 == 0:
-            print(f"{step} {running / 50:.4f} {time.monotonic() - started:.0f} s", flush=True)
-            running = 0.0
-        if step % 250 == 0 or step == options.steps:
-            average.eval()
-            with torch.no_grad():
-                print("  kept", float(np.mean([float(loss(average(x), wanted)) for x, wanted in judged])), flush=True)
-            torch.save(average.module.state_dict(), options.cache / "net.pt")
-            shipped(average.module, options.cache / "plates.onnx")
 
+    def tell(net: nn.Module) -> str:
+        return f"kept {np.mean([float(loss(net(x), wanted)) for x, wanted in judged]):.4f}"
 
-def shipped(net: Net, file: Path) -> None:
-    whole = Shipped(net).eval().to(memory_format=torch.contiguous_format)
-    torch.onnx.export(
-        whole,
-        (torch.zeros(1, 1, 256, 256),),
-        str(file),
-        input_names=["grey"],
-        output_names=["maps"],
-        dynamic_axes={"grey": {0: "n", 2: "h", 3: "w"}, "maps": {0: "n", 2: "h", 3: "w"}},
-        opset_version=13,
-        dynamo=False,
-    )
+    plan = Course("plates", asked.cache, asked.steps, asked.rate, asked.start, warm=0.08, decay=0.02, clip=2.0, memory=0.995, every=250)
+    net = plan.teach(Net().to(memory_format=torch.channels_last), batches(rng, matter, asked.batch, asked.steps), loss, tell)
+    sizes = {0: "n", 2: "h", 3: "w"}
+    course.exported(Shipped(net), asked.cache / "plates.onnx", torch.zeros(1, 1, 256, 256), ("grey", "maps"), sizes)
 
 
 if __name__ == "__main__":

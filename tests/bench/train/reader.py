@@ -10,7 +10,6 @@ import argparse
 import pickle
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.bench.train import drawn, letters
+from tests.bench.train import course, drawn, letters
+from tests.bench.train.course import Batch, Course
 from tests.bench.train.letters import COLUMNS, ROWS, Cutting
 from tests.bench.train.net import Block, conv
 
@@ -89,9 +89,6 @@ class Shipped(nn.Module):  # type: ignore[misc]  # torch is not there where type
         return torch.softmax(self.reader(x), -1)
 
 
-Batch = tuple[Tensor, Tensor]
-
-
 def batch(rng: np.random.Generator, lines: Sequence[Cutting], photos: Sequence[Cutting], size: int, share: float) -> Batch:
     pictures, texts = [], []
     for _ in range(size):
@@ -122,84 +119,44 @@ def read(logits: Tensor) -> list[str]:
     ]
 
 
+def loss(out: Tensor, wanted: Tensor) -> Tensor:
+    """Connectionist temporal classification (Graves 2006)."""
+    shares, count = functional.log_softmax(out.float(), -1).transpose(0, 1), len(wanted)
+    return functional.ctc_loss(shares, wanted, torch.full((count,), COLUMNS // 4), torch.full((count,), 17), zero_infinity=True)
+
+
+def right(net: nn.Module, kind: str, judged: Batch) -> str:
+    pictures, wanted = judged
+    meant = ["".join(CHARACTERS[each - 1] for each in row) for row in wanted.tolist()]
+    return f"{kind}: {sum(map(str.__eq__, read(net(pictures)), meant))} of {len(meant)} exact"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("known", type=Path, help="what `known` has written")
-    parser.add_argument("--fonts", type=Path, action="append", required=True)
-    parser.add_argument("--cache", type=Path, default=Path("build/train"))
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--start", type=Path)
-    parser.add_argument("--lines", type=int, default=30000)
-    options = parser.parse_args()
+    parser.add_argument("--lines", type=int, default=30000, help="how many are drawn")
+    asked = course.options(parser, steps=12000, batch=64, rate=2e-3)
     cv2.setNumThreads(1)
     torch.manual_seed(1)
-    rng = np.random.default_rng(3 if options.start else 2)
-    faces = drawn.faces_in(options.fonts)
-    store = options.cache / "lines.pickle"
+    rng, fixed = np.random.default_rng(3 if asked.start else 2), np.random.default_rng(11)
+    faces = drawn.faces_in(asked.fonts)
+    store = asked.cache / "lines.pickle"
     if not store.exists():
-        store.write_bytes(pickle.dumps([letters.cutting(rng, faces) for _ in range(options.lines)]))
+        store.write_bytes(pickle.dumps([letters.cutting(rng, faces) for _ in range(asked.lines)]))
     lines = pickle.loads(store.read_bytes())  # noqa: S301 - its own file
-    photos = pickle.loads(options.known.read_bytes())  # noqa: S301 - its own file
+    photos = pickle.loads(asked.known.read_bytes())  # noqa: S301 - its own file
     train, kept = ([cut for cut, is_kept in photos if is_kept is wanted] for wanted in (False, True))
-    net = Reader().to(memory_format=torch.channels_last)
-    if options.start:
-        net.load_state_dict(torch.load(options.start))
-    print(
-        f"{len(lines)} lines, {len(train)} + {len(kept)} photographs, {sum(each.numel() for each in net.parameters())} weights", flush=True
-    )
-    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True)
-    descent = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=0.03)
-    plan = torch.optim.lr_scheduler.OneCycleLR(descent, options.rate, total_steps=options.steps, pct_start=0.06)
-    fixed = np.random.default_rng(11)
+    print(f"{len(lines)} lines, {len(train)} + {len(kept)} photographs", flush=True)
     judged = {
         "drawn": batch(fixed, [letters.cutting(fixed, faces) for _ in range(200)], [], 200, 0.0),
-        "photos": batch(fixed, lines[:1], kept, 200, 1.0),
+        "photographs": batch(fixed, lines[:1], kept, 200, 1.0),
     }
-    started, running = time.monotonic(), 0.0
-    source = ahead(lambda: batch(rng, lines, train, options.batch, 0.34))
-    for step in range(1, options.steps + 1):
-        x, wanted = next(source)
-        net.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            out = net(x.to(memory_format=torch.channels_last))
-        shares = functional.log_softmax(out.float(), -1).transpose(0, 1)
-        count = len(wanted)
-        value = functional.ctc_loss(shares, wanted, torch.full((count,), COLUMNS // 4), torch.full((count,), 17), zero_infinity=True)
-        descent.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 3.0)
-        descent.step()
-        plan.step()
-        average.update_parameters(net)
-        running += float(value.detach())
-        if step % 50 == 0:
-            print(f"{step} {running / 50:.4f} {time.monotonic() - started:.0f} s", flush=True)
-            running = 0.0
-        if step % 500 == 0 or step == options.steps:
-            average.eval()
-            for name, (x, wanted) in judged.items():
-                with torch.no_grad():
-                    texts = read(average(x))
-                right = sum(text == "".join(CHARACTERS[each - 1] for each in row) for text, row in zip(texts, wanted.tolist(), strict=True))
-                print(f"  {name}: {right} of {len(texts)} exact", flush=True)
-            torch.save(average.module.state_dict(), options.cache / "reader.pt")
-            shipped(average.module, options.cache / "letters.onnx")
-
-
-def shipped(net: Reader, file: Path) -> None:
-    whole = Shipped(net).eval().to(memory_format=torch.contiguous_format)
-    torch.onnx.export(
-        whole,
-        (torch.zeros(1, 1, ROWS, COLUMNS),),
-        str(file),
-        input_names=["line"],
-        output_names=["shares"],
-        dynamic_axes={"line": {0: "n"}, "shares": {0: "n"}},
-        opset_version=13,
-        dynamo=False,
+    plan = Course("letters", asked.cache, asked.steps, asked.rate, asked.start, warm=0.06, decay=0.03, clip=3.0, memory=0.998, every=500)
+    source = ahead(lambda: batch(rng, lines, train, asked.batch, 0.34))
+    net = plan.teach(
+        Reader().to(memory_format=torch.channels_last), source, loss, lambda net: ", ".join(right(net, *each) for each in judged.items())
     )
+    course.exported(Shipped(net), asked.cache / "letters.onnx", torch.zeros(1, 1, ROWS, COLUMNS), ("line", "shares"), {0: "n"})
 
 
 if __name__ == "__main__":
