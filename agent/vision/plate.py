@@ -13,7 +13,7 @@ from agent.vision.lines import Level, Line, distinct, overlaps, pyramid, sample
 from agent.vision.parts import Part, parts, whole
 
 _SMALL = 480  # pixels; a close-up with smaller sides is enlarged, so that its glyphs reach the size the search is made for
-_CLOSE_UP = 640 * 640  # pixels, enlarged: of so few everything is looked at, at two sizes
+_CLOSE_UP = 640 * 640  # pixels, enlarged: of so few everything is looked at, at three sizes
 _LARGE = 600  # pixels of the shorter side from which a picture is searched smaller than it is, where no text is too small for that
 _LONGEST, _SHORTEST = 30.0, 2.2  # width over height of what may be a VIN line
 _SAME = 0.3  # overlap from which two lines are about the same text
@@ -62,7 +62,7 @@ def _may_be(line: Line) -> bool:
 def _parts(levels: list[Level], least_px: float) -> list[Part]:
     """What is looked at: every other size, because the second look sees text from 6 to 44 pixels high."""
     if levels[0].grey.size <= _CLOSE_UP:
-        return [whole(level) for level in levels[:2]]
+        return [whole(level) for level in levels[:3]]
     fine = [level for level in levels if least_px * level.scale >= net.LEAST_PX and min(level.grey.shape) > _LARGE / 2]
     at = levels.index((fine or levels[:1])[-1])
     return parts(levels[at]) + [whole(level) for level in levels[at + 2 :: 2]]

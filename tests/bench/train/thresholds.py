@@ -1,0 +1,122 @@
+"""How sure the agent has to be of a VIN before it accepts it, from what it read wrong: `reading.accept_alone` and `accept_checked`.
+
+    python -m tests.bench.train.thresholds PHOTOS [--passes FILE] [--write]
+
+Nobody has transcribed the photographs for tuning, but VINs of some regions carry a check digit (ISO 3779, 49 CFR 565): of those read
+wrong, ten in eleven show it. FILE is what `tests.bench.passes` has written, of a seed that is not judged; the truth is known there.
+A threshold is the lowest at which no more than one in `RARE` above it is expected to be wrong, and half a case is added for what was
+not seen. `--write` changes the defaults in agent/config.py and config/agent.toml.
+"""
+
+import argparse
+import multiprocessing
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agent import config
+from agent.domain import Vin
+from agent.vin import describe
+from tests.bench.calibration import passes_in
+from tests.bench.looking import open_reader, scored
+from tests.bench.photos import photos_in
+
+RARE = 1000
+LUCKY = 1 / 11  # wrong VINs whose check digit is right: there are eleven
+GRID = np.round(np.arange(0.5, 0.991, 0.01), 2)
+FILES = {Path(config.__file__): r"({name}: float = number\()[0-9.]+", Path("config/agent.toml"): r"({name} = )[0-9.]+"}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A VIN with its least sure character, and how much of it is wrong: 0 or 1 where the truth is known, expected elsewhere."""
+
+    confidence: float
+    wrong: float
+
+
+def alone(vins: Iterable[tuple[float, Vin, str]]) -> Iterator[Claim]:
+    """What a VIN is worth without its check digit: those that have one tell it, right or wrong."""
+    for confidence, vin, truth in vins:
+        if truth or vin.check_digit != "not_applicable":
+            yield Claim(confidence, float(vin.value != truth) if truth else (vin.check_digit == "fail") / (1 - LUCKY))
+
+
+def checked(vins: Iterable[tuple[float, Vin, str]]) -> Iterator[Claim]:
+    """What one with the right check digit is worth: each with a wrong one stands for a tenth that was lucky."""
+    for confidence, vin, truth in vins:
+        if vin.check_digit == "pass":
+            yield Claim(confidence, float(bool(truth) and vin.value != truth))
+        elif vin.check_digit == "fail" and not truth:
+            yield Claim(confidence, LUCKY / (1 - LUCKY))
+
+
+def lowest(claims: Sequence[Claim], odd: float) -> float:
+    """The lowest threshold from which on every one keeps what is asked; `odd` is what an unseen wrong one counts."""
+    sure, wrong = np.array([claim.confidence for claim in claims]), np.array([claim.wrong for claim in claims])
+    best = float(GRID[-1])
+    for least in GRID[::-1]:
+        above = sure >= least
+        if wrong[above].sum() + odd / 2 > max(1, above.sum()) / RARE:
+            break
+        best = float(least)
+    return best
+
+
+def table(name: str, claims: Sequence[Claim]) -> str:
+    rows = [f"{name}: least sure character, VINs, wrong of them"]
+    for low, high in ((0.0, 0.5), (0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.98), (0.98, 1.01)):
+        inside = [claim for claim in claims if low <= claim.confidence < high]
+        rows.append(f"  {low:.2f}…{min(high, 1.0):.2f} {len(inside):6} {sum(claim.wrong for claim in inside):6.1f}")
+    return "\n".join(rows)
+
+
+def written(values: dict[str, float]) -> None:
+    for file, shape in FILES.items():
+        text = file.read_text("utf-8")
+        for name, value in values.items():
+            text, count = re.subn(shape.format(name=name), rf"\g<1>{value:g}", text)
+            if count != 1:
+                raise SystemExit(f"{file}: expected {name} once, found it {count} times; nothing was written there")
+        file.write_text(text, "utf-8")
+
+
+def read(folder: Path, processes: int) -> Iterator[tuple[float, Vin, str]]:
+    """Confidence, VIN, and no truth, of every photograph for tuning that shows one to the agent."""
+    photos = [photo for photo in photos_in(folder) if photo.part == "tuning"]
+    with multiprocessing.get_context("spawn").Pool(processes, open_reader) as pool:
+        for done, score in enumerate(pool.imap(scored, photos, 4), 1):
+            if score.decision.vin:
+                yield score.decision.confidence, score.decision.vin, ""
+            if done % 25 == 0 or done == len(photos):
+                print(f"\r{done} of {len(photos)} photographs", end="\n" if done == len(photos) else "", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--passes", type=Path)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    vins = list(read(options.photos, options.processes))
+    passes = passes_in(options.passes) if options.passes else []
+    vins += [(each.confidence, describe(each.vin), each.truth) for each in passes]
+    kinds: dict[str, tuple[Callable[[Iterable[tuple[float, Vin, str]]], Iterator[Claim]], float]]
+    kinds = {"accept_alone": (alone, 1.0), "accept_checked": (checked, LUCKY)}
+    values = {}
+    for name, (kind, odd) in kinds.items():
+        claims = list(kind(vins))
+        values[name] = lowest(claims, odd)
+        print(table(name, claims))
+    print(", ".join(f"reading.{name} = {value:g}" for name, value in values.items()))
+    if options.write:
+        written(values)
+
+
+if __name__ == "__main__":
+    main()
