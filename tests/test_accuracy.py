@@ -15,13 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 from agent import config
 from agent.domain import Box, Decision, Outcome, Pixels, Plate
 from agent.vin import describe
-from tests.bench import accuracy, accuracy_page, clips, looking
+from tests.bench import accuracy, accuracy_page, clips, cover, looking
 from tests.bench.calibration import Read, characters, passes_in, reliability, whole
 from tests.bench.clips import Showing, Shown, Told
 from tests.bench.findings import Findings
 from tests.bench.looking import Alarm
 from tests.bench.photos import Photo, edits, part_of
-from tests.bench.scores import Score, covered, figures, height_bin, is_line, likely, text_height
+from tests.bench.scores import Score, covered, figures, height_bin, is_line, likely
 from tests.bench.variations import Variation
 
 VIN, OTHER = "1M8GDM9AXKP042788", "1M8GDM9AXKP042787"
@@ -214,11 +214,11 @@ def test_a_candidate_is_the_line_only_where_its_own_box_is() -> None:
     assert not is_line(LINE, ELSEWHERE)
 
 
-@pytest.mark.parametrize("angle", [0.0, 2.0, -8.0])
+@pytest.mark.parametrize("angle", [0.0, 2.0, -8.0, 25.0, 90.0, 97.0, -174.0])
 def test_the_height_of_tilted_text_is_taken_out_of_its_upright_label(angle: float) -> None:
     xs, ys = zip(*LINE.corners(angle), strict=True)
     label = Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
-    assert text_height(label, angle) == pytest.approx(20, abs=0.01)
+    assert cover.text(label, angle).height == pytest.approx(20, abs=0.01)
 
 
 def score(vin: str = "", read: str = "", outcome: Outcome = "unread", plates: tuple[Plate, ...] = (AT_LINE,)) -> Score:

@@ -40,6 +40,13 @@ class Line:
         x, y = (self.x + 0.5) * by - 0.5, (self.y + 0.5) * by - 0.5
         return Line(x, y, self.width * by, self.height * by, self.angle, self.traits)
 
+    def narrowed(self, by: float) -> "Line":
+        """The same line in a picture that is so many times narrower, and as high."""
+        right, down = self.axis[0] / by, self.axis[1]
+        longer = math.hypot(right, down)
+        angle = math.degrees(math.atan2(down, right))
+        return Line((self.x + 0.5) / by - 0.5, self.y, self.width * longer, self.height / by / longer, angle, self.traits)
+
     def hull(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the upright rectangle around the line."""
         cos, sin = (abs(part) for part in self.axis)

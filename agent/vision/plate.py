@@ -14,6 +14,7 @@ from agent.vision.parts import Part, parts, whole
 
 _SMALL = 480  # pixels; a close-up with smaller sides is enlarged, so that its glyphs reach the size the search is made for
 _CLOSE_UP = 640 * 640  # pixels, enlarged: of so few everything is looked at, at three sizes
+_SURE, _SQUEEZED = 0.5, 1.5  # where no line of a small close-up is so sure, it may be a square that was made of a wider picture
 _LARGE = 600  # pixels of the shorter side from which a picture is searched smaller than it is, where no text is too small for that
 _LONGEST, _SHORTEST = 30.0, 2.2  # width over height of what may be a VIN line
 _SAME = 0.3  # overlap from which two lines are about the same text
@@ -28,12 +29,21 @@ def find(frame: Pixels, min_text_px: int = 12, most: int = 5) -> list[Plate]:
     `min_text_px` is the least height of a line that is searched for; text up to a third of the picture's height is found. The angle
     is the direction of reading, -180 to 180 degrees.
     """
-    levels, up = sizes(grey(frame))
+    picture = grey(frame)
+    found = _weighed(picture, min_text_px)
+    if max(picture.shape) <= _SMALL and max((score for _, score in found), default=0.0) < _SURE:
+        wide = np.asarray(cv2.resize(picture, None, fx=_SQUEEZED, fy=1.0, interpolation=cv2.INTER_LINEAR), np.uint8)
+        found += [(line.narrowed(_SQUEEZED), score) for line, score in _weighed(wide, min_text_px)]
+    found = sorted((each for each in found if each[1] >= _WORTH), key=lambda each: -each[1])
+    best = distinct(overlaps([line for line, _ in found]), _SAME, most)
+    return [_plate(frame, *found[at]) for at in best]
+
+
+def _weighed(picture: Pixels, min_text_px: int) -> list[tuple[Line, float]]:
+    """Every line that was marked, in pixels of the picture, with how likely it is a VIN."""
+    levels, up = sizes(picture)
     lines = marked(levels, min_text_px * up)
-    scores = weights.VIN([line.traits for line in lines])
-    order = [int(at) for at in np.argsort(-scores) if scores[at] >= _WORTH]
-    best = [order[at] for at in distinct(overlaps([lines[at] for at in order]), _SAME, most)]
-    return [_plate(frame, lines[at].scaled(1 / up), float(scores[at])) for at in best]
+    return [(line.scaled(1 / up), float(score)) for line, score in zip(lines, weights.VIN([line.traits for line in lines]), strict=True)]
 
 
 def grey(pixels: Pixels) -> Pixels:

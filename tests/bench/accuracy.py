@@ -29,7 +29,7 @@ JSON, PAGE = Path("build/accuracy.json"), Path("build/accuracy.html")
 PROCESSES = 2
 SEEDS = 10
 QUICK_LIMIT, QUICK_SEEDS, QUICK_FRAMES = 30, 1, 120
-COLUMNS = "photos  found   in 3 chosen  right    tight  level p90  transcr. exact   chars  wrong review"
+COLUMNS = "photos  found  label   in 3 chosen  right    tight  level p90  transcr. exact   chars  wrong review"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -121,7 +121,7 @@ def _report_nothing(answers: Answers) -> None:
 
 
 def _row(row: Figures) -> str:
-    shares = "".join(f"{100 * count / row.n:7.1f}" for count in (row.found, row.found_in_3, row.chosen))
+    shares = "".join(f"{100 * count / row.n:7.1f}" for count in (row.found, row.found_label, row.found_in_3, row.chosen))
     right = f"{100 * row.right / row.offered:7.1f}" if row.offered else f"{'-':>7}"
     level = f"{row.tight_level.median:7.2f}{row.tight_level.p90:5.2f}" if row.tight_level.n else f"{'-':>7}{'-':>5}"
     tight = f"{row.tight.median:9.2f}{level}"

@@ -11,13 +11,14 @@ from tests.bench.markup import document, table
 from tests.bench.photos import SPLIT
 from tests.bench.scores import COVERED, LEVEL, OFFERED, SAME, Figures, Spread, likely
 
-FINDER = ("", "photographs", "found", "found, 19 in 20", "in first 3", "chosen", "offered", "of them right", "tight", "tight p90",
-          "level: n", "level: tight", "level: p90")  # fmt: skip
+FINDER = ("", "photographs", "found", "found, 19 in 20", "whole label", "in first 3", "chosen", "offered", "of them right", "tight",
+          "tight p90", "level: n", "level: tight", "level: p90")  # fmt: skip
 READER = ("", "photographs", "transcribed", "exact", "characters", "wrong accepted", "accepted", "for review", "for review, share")
-NOTES = f"""Found: at least {100 * COVERED:.0f} % of the labelled box lies in the picture that is sent for the best candidate. Chosen: in
-the one that was decided on. Offered are candidates with a score of {OFFERED} or more, right those whose upright hull overlaps the label
-by {SAME} or more (intersection over union). Tight is the height of the finder's own box over that of the label where the line was found,
-once with the label's tilt taken out, once for text within {LEVEL:.0f} degrees of level as labelled."""
+NOTES = f"""Found: at least {100 * COVERED:.0f} % of the labelled text, tilted as the best candidate is, lies in the picture that is sent
+for it; whole label: of the upright label, corners without text and all. Chosen: in the one that was decided on. Offered are candidates
+with a score of {OFFERED} or more, right those whose upright hull overlaps the label by {SAME} or more (intersection over union). Tight is
+the height of the finder's own box over that of the label where the line was found, once with the label's tilt taken out, once for text
+within {LEVEL:.0f} degrees of level as labelled."""
 
 
 def page(findings: Findings, most: int) -> str:
@@ -73,7 +74,7 @@ def _finder(group: Group) -> str:
 
 def _finder_cells(row: Figures) -> list[str]:
     low, high = likely(row.found, row.n)
-    shares = [_percent(count, row.n) for count in (row.found_in_3, row.chosen)]
+    shares = [_percent(count, row.n) for count in (row.found_label, row.found_in_3, row.chosen)]
     tight = [f"{row.tight.median:.2f}", f"{row.tight.p90:.2f}", str(row.tight_level.n)]
     level = [f"{row.tight_level.median:.2f}", f"{row.tight_level.p90:.2f}"] if row.tight_level.n else ["-", "-"]
     found = [str(row.n), _percent(row.found, row.n), f"{100 * low:.1f}-{100 * high:.1f} %"]

@@ -24,8 +24,9 @@ from agent.still import picture
 from agent.vin import judge
 from agent.vin_text import candidates_in
 from agent.vision import plate
+from tests.bench.cover import Corners
 from tests.bench.photos import stop
-from tests.bench.scores import OFFERED, Corners
+from tests.bench.scores import OFFERED
 
 LONGEST = 960  # pixels of the longer side where a frame is shrunk for a detector
 _STEP = 32  # pixels; the sides a detector's model takes are multiples of it

@@ -3,8 +3,8 @@
     python -m tests.bench.finder PHOTOS [--part tuning|judged|all] [--endings 56] [--limit N]
 
 PHOTOS holds labels.csv, positive/ and negative/; which photographs are for tuning says tests/bench/photos.py. `--endings` keeps those
-whose number ends in one of these digits: the weights are chosen on 5 and 6. Found: at least 90 % of the labelled box lies inside the best
-plate grown by two text heights at its ends and one above and below; `crop` counts the upright hull of that, `strict` the tilted rectangle.
+whose number ends in one of these digits. Found: at least 90 % of the labelled text, tilted as the best plate is, lies inside that plate
+grown by two text heights at its ends and one above and below; `label` asks for the upright label, with its corners that hold no text.
 """
 
 import argparse
@@ -17,20 +17,13 @@ import numpy as np
 
 from agent.domain import Box, Plate
 from agent.vision import plate
+from tests.bench import cover
+from tests.bench.cover import Corners
 from tests.bench.photos import PARTS, Photo, clips_in, negatives_in, photos_in, picture
-
-Corners = tuple[tuple[float, float], ...]
 
 
 def labelled(folder: Path, part: str, endings: str) -> list[Photo]:
     return [photo for photo in photos_in(folder) if part in ("all", photo.part) and photo.file.stem[-1] in endings]
-
-
-def covered(label: Box, corners: Corners) -> float:
-    """The share of the label inside four corners."""
-    around = np.array(label.corners(), np.float32)
-    area, _ = cv2.intersectConvexConvex(around, np.array(corners, np.float32))
-    return float(area) / (label.width * label.height)
 
 
 def grown(found: Plate) -> Corners:
@@ -38,25 +31,12 @@ def grown(found: Plate) -> Corners:
     return found.box.grown(2 * text_px, text_px).corners(found.angle)
 
 
-def hull(corners: Corners) -> Corners:
-    xs, ys = zip(*corners, strict=True)
-    return Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)).corners()
-
-
-def overlap(label: Box, found: Plate) -> float:
-    """Intersection over union of the label and the upright hull of the line itself."""
-    corners = hull(found.corners())
-    shared = covered(label, corners) * label.width * label.height
-    (left, top), _, (right, bottom), _ = corners
-    return shared / (label.width * label.height + (right - left) * (bottom - top) - shared)
-
-
 def measure(label: Box, plates: list[Plate]) -> dict[str, bool]:
     if not plates:
-        return dict.fromkeys(("crop", "strict", "any crop", "overlap 0.5"), False)
-    crops = [covered(label, hull(grown(each))) >= 0.9 for each in plates]
-    strict = covered(label, grown(plates[0])) >= 0.9
-    return {"crop": crops[0], "strict": strict, "any crop": any(crops), "overlap 0.5": overlap(label, plates[0]) >= 0.5}
+        return dict.fromkeys(("text", "label", "any text", "overlap 0.5"), False)
+    held = [cover.share(cover.text(label, each.angle).corners(each.angle), grown(each)) >= 0.9 for each in plates]
+    whole = cover.share(label.corners(), grown(plates[0])) >= 0.9
+    return {"text": held[0], "label": whole, "any text": any(held), "overlap 0.5": cover.overlap(label, plates[0]) >= 0.5}
 
 
 def recall(photos: list[Photo]) -> None:

@@ -24,8 +24,9 @@ import numpy.typing as npt
 from agent.camera.scene import DIGITS, LETTERS, Scene, View, vin_of
 from agent.domain import Pixels
 from tests.bench.contenders import Answer, Contender, contenders, spent_ms
+from tests.bench.cover import Corners
 from tests.bench.photos import negatives_in, photos_in, picture
-from tests.bench.scores import COVERED, Corners
+from tests.bench.scores import COVERED
 
 RESULT = Path("build/peers.json")
 VEHICLES, PHOTOGRAPHS, NEGATIVES = 8, 20, 10

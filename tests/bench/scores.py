@@ -6,21 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
 from agent import config
 from agent.domain import Box, Decision, Plate
 from agent.vin_text import LENGTH, folded
+from tests.bench import cover
+from tests.bench.cover import Corners
 from tests.bench.photos import Photo, edits
 
-COVERED = 0.9  # share of the labelled box that has to lie in the picture that is sent
+COVERED = 0.9  # share of the labelled text that has to lie in the picture that is sent
 SAME = 0.5  # intersection over union from which a candidate is the labelled line
 OFFERED = 0.3  # score from which a gate takes a candidate for a plate
 LEVEL = 3.0  # degrees up to which a label, which is upright, is as high as its text
 HEIGHTS = (12, 16, 20, 24, 32)  # pixels of label height at which a new bin begins
-
-Corners = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,11 @@ class Score:
     def found_in(self, first: int) -> bool:
         """Whether one of the first candidates holds the line."""
         return any(covered(self.photo.line, plate) >= COVERED for plate in self.plates[:first])
+
+    @property
+    def holds_label(self) -> bool:
+        """Whether the picture of the best candidate holds the upright label too, corners without text and all."""
+        return bool(self.plates) and cover.share(self.photo.line.corners(), sent(self.plates[0])) >= COVERED
 
     @property
     def chosen_holds(self) -> bool:
@@ -92,14 +96,16 @@ class Spread:
 class Figures:
     """Counts over photographs.
 
-    `offered` are candidates a gate would take for a plate, `right` those of them that are the labelled line. `tight_level` is the
-    height of the finder's own box over that of the label where the text is level, `tight` everywhere, the label's tilt taken out.
-    `char_accuracy` is the share of right characters of the transcribed photographs; `outcomes` are decisions with their reasons.
+    `found_label` counts upright labels that are held whole. `offered` are candidates a gate would take for a plate, `right` those of
+    them that are the labelled line. `tight_level` is the height of the finder's own box over that of the label where the text is level,
+    `tight` everywhere, the label's tilt taken out. `char_accuracy` is the share of right characters of the transcribed photographs;
+    `outcomes` are decisions with their reasons.
     """
 
     n: int
     found: int
     found_in_3: int
+    found_label: int
     chosen: int
     offered: int
     right: int
@@ -116,32 +122,20 @@ class Figures:
     read_ms: Spread
 
 
-def covered(line: Box, plate: Plate) -> float:
-    """The share of the labelled box that lies in the picture that is made of a plate."""
+def sent(plate: Plate) -> Corners:
+    """The corners of the picture that is made of a plate."""
     vision = config.Vision()
-    sent = plate.box.grown(vision.margin_x * plate.box.height, vision.margin_y * plate.box.height)
-    return _shared(line.corners(), sent.corners(plate.angle)) / (line.width * line.height)
+    return plate.box.grown(vision.margin_x * plate.box.height, vision.margin_y * plate.box.height).corners(plate.angle)
 
 
-def is_line(line: Box, plate: Plate) -> bool:
-    """Whether a candidate's own box is the labelled line: labels are upright, so its upright hull is compared."""
-    xs, ys = zip(*plate.corners(), strict=True)
-    hull = Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
-    shared = _shared(line.corners(), hull.corners())
-    return shared / (line.width * line.height + hull.width * hull.height - shared) >= SAME
+def covered(label: Box, plate: Plate) -> float:
+    """The share of the labelled text, as it is tilted, that lies in the picture that is made of a plate."""
+    return cover.share(cover.text(label, plate.angle).corners(plate.angle), sent(plate))
 
 
-def text_height(line: Box, angle: float) -> float:
-    """The height of tilted text whose upright hull is the label: that hull is text · cos + width · sin high."""
-    tilt = math.radians(min(30.0, abs(angle)))
-    cos, sin = math.cos(tilt), math.sin(tilt)
-    level = (line.height * cos - line.width * sin) / (cos * cos - sin * sin)
-    return max(level, line.height / 4)  # a tilt that the label does not have
-
-
-def _shared(one: Corners, other: Corners) -> float:
-    area, _ = cv2.intersectConvexConvex(np.array(one, np.float32), np.array(other, np.float32))
-    return float(area)
+def is_line(label: Box, plate: Plate) -> bool:
+    """Whether a candidate's own box is the labelled line."""
+    return cover.overlap(label, plate) >= SAME
 
 
 def spread(values: Iterable[float]) -> Spread:
@@ -164,11 +158,12 @@ def figures(scores: Sequence[Score]) -> Figures:
         n=len(scores),
         found=_count(scores, lambda score: score.found),
         found_in_3=_count(scores, lambda score: score.found_in(3)),
+        found_label=_count(scores, lambda score: score.holds_label),
         chosen=_count(scores, lambda score: score.chosen_holds),
         offered=len(offered),
         right=sum(is_line(line, plate) for line, plate in offered),
         tight_level=spread(plate.box.height / line.height for line, plate in held if abs(plate.angle) <= LEVEL),
-        tight=spread(plate.box.height / text_height(line, plate.angle) for line, plate in held),
+        tight=spread(plate.box.height / cover.text(line, plate.angle).height for line, plate in held),
         transcribed=len(transcribed),
         exact=_count(scores, lambda score: score.exact),
         char_accuracy=round(1 - wrong / LENGTH / len(transcribed), 4) if transcribed else 0.0,

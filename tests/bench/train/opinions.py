@@ -7,20 +7,15 @@ lines whose text the agent's own recogniser was never taught: the ending 6, and 
 check digit among it, is left out, or it would judge itself.
 """
 
-import argparse
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from agent import config
-from agent.ocr import both, letters
+from agent.ocr import both
 from agent.ocr.beam import Floats
 from agent.ocr.embedded import Embedded
 from agent.ocr.textline import Line
-from agent.vin import describe
 from agent.vin_text import candidates_in
 from agent.vision import plate
 from tests.bench.photos import photos_in
