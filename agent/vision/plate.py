@@ -20,6 +20,7 @@ _LONGEST, _SHORTEST = 30.0, 2.2  # width over height of what may be a VIN line
 _SAME = 0.3  # overlap from which two lines are about the same text
 _CLOSER = 6  # marked lines that are looked at once more
 _BESIDE, _ABOVE, _WIDEST = 48, 38, 640  # pixels around such a line, and of the line itself
+_WAY = 2  # which trait says how sure the direction of reading is
 _WORTH = 0.02  # below this a line is hardly ever a VIN and is not mentioned
 
 
@@ -79,16 +80,25 @@ def _parts(levels: list[Level], least_px: float) -> list[Part]:
 
 
 def _closer(levels: list[Level], line: Line) -> Iterator[Line]:
-    """The line upright, at the size that is seen best, looked at once more: its ends and its tilt are known better then."""
+    """The line upright, at the size that is seen best, looked at once more: its ends and its tilt are known better then.
+
+    Upright may be on its head: where the first look was not sure which way a line reads, the better of both ways counts.
+    """
+    ways = (0.0, 180.0) if line.traits[_WAY] < _SURE else (0.0,)
+    near = [each for way in ways for each in _near(levels, replace(line, angle=line.angle + way))]
+    if near:
+        yield max(near, key=lambda each: each.traits[0] * each.width)
+
+
+def _near(levels: list[Level], line: Line) -> Iterator[Line]:
     strip = sample(levels, line, round(net.BEST_PX), _BESIDE, _ABOVE, _WIDEST)
     down, right = line.height / net.BEST_PX, line.width / (strip.shape[1] - 2 * _BESIDE)
     middle = (strip.shape[1] - 1) / 2, (strip.shape[0] - 1) / 2
-    near = [each for each in net.marked(strip) if abs(each.y - middle[1]) < net.BEST_PX and abs(each.x - middle[0]) < middle[0] / 2]
-    if near:
-        best = max(near, key=lambda each: each.traits[0] * each.width)
-        moved = line.moved((best.x - middle[0]) * right, (best.y - middle[1]) * down)
-        angle = (line.angle + best.angle + 180) % 360 - 180
-        yield replace(moved, width=best.width * right, height=best.height * down, angle=angle, traits=(*best.traits, *line.traits))
+    for each in net.marked(strip):
+        if abs(each.y - middle[1]) < net.BEST_PX and abs(each.x - middle[0]) < middle[0] / 2:
+            moved = line.moved((each.x - middle[0]) * right, (each.y - middle[1]) * down)
+            angle = (line.angle + each.angle + 180) % 360 - 180
+            yield replace(moved, width=each.width * right, height=each.height * down, angle=angle, traits=(*each.traits, *line.traits))
 
 
 def _plate(frame: Pixels, line: Line, score: float) -> Plate:
