@@ -120,13 +120,15 @@ class Box:
 class Plate:
     """A line of text that may be a VIN: `box` is the line itself, tight, turned by `angle` degrees clockwise about its centre.
 
-    `score` ranks the plates of one frame; `sharpness` ranks the same plate over frames. Both are greater for better.
+    `score` ranks the plates of one frame; `sharpness` ranks the same plate over frames. Both are greater for better. `taper` is how
+    much higher the line is at its end than at its beginning, in its mean height: seen from aside, one of them is nearer.
     """
 
     box: Box
     angle: float
     score: float
     sharpness: float
+    taper: float = 0.0
 
     def corners(self) -> tuple[tuple[float, float], ...]:
         return self.box.corners(self.angle)

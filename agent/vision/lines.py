@@ -12,7 +12,10 @@ from agent.domain import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A tilted box in pixels: centre, sides along and across the text, degrees clockwise; `traits` are what is known of it."""
+    """A tilted box in pixels: centre, sides along and across the text, degrees clockwise, and the taper as of a plate.
+
+    `traits` are what else is known of it.
+    """
 
     x: float
     y: float
@@ -20,6 +23,7 @@ class Line:
     height: float
     angle: float
     traits: tuple[float, ...] = ()
+    taper: float = 0.0
 
     @property
     def axis(self) -> tuple[float, float]:
@@ -30,7 +34,7 @@ class Line:
         """The same line shifted in its own directions."""
         cos, sin = self.axis
         x, y = self.x + along * cos - across * sin, self.y + along * sin + across * cos
-        return Line(x, y, self.width, self.height, self.angle, self.traits)
+        return replace(self, x=x, y=y)
 
     def shifted(self, right: float, down: float) -> "Line":
         return replace(self, x=self.x + right, y=self.y + down)
@@ -38,14 +42,14 @@ class Line:
     def scaled(self, by: float) -> "Line":
         # Pixel centres: a level is an area average, so its pixel 0 lies in the middle of those it came from.
         x, y = (self.x + 0.5) * by - 0.5, (self.y + 0.5) * by - 0.5
-        return Line(x, y, self.width * by, self.height * by, self.angle, self.traits)
+        return replace(self, x=x, y=y, width=self.width * by, height=self.height * by)
 
     def narrowed(self, by: float) -> "Line":
         """The same line in a picture that is so many times narrower, and as high."""
         right, down = self.axis[0] / by, self.axis[1]
         longer = math.hypot(right, down)
-        angle = math.degrees(math.atan2(down, right))
-        return Line((self.x + 0.5) / by - 0.5, self.y, self.width * longer, self.height / by / longer, angle, self.traits)
+        angle, x = math.degrees(math.atan2(down, right)), (self.x + 0.5) / by - 0.5
+        return replace(self, x=x, width=self.width * longer, height=self.height / by / longer, angle=angle)
 
     def hull(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the upright rectangle around the line."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from agent.domain import Box, Pixels, Plate
 from agent.vision import net, sharpness, weights
@@ -20,6 +21,7 @@ _LONGEST, _SHORTEST = 30.0, 2.2  # width over height of what may be a VIN line
 _SAME = 0.3  # overlap from which two lines are about the same text
 _CLOSER = 6  # marked lines that are looked at once more
 _BESIDE, _ABOVE, _WIDEST = 48, 38, 640  # pixels around such a line, and of the line itself
+_SLIGHT, _STEEPEST = 0.15, 0.4  # taper that is more than the doubt about it (0.12), and the most that is believed
 _WAY = 2  # which trait says how sure the direction of reading is
 _WORTH = 0.02  # below this a line is hardly ever a VIN and is not mentioned
 
@@ -98,18 +100,19 @@ def _near(levels: list[Level], line: Line) -> Iterator[Line]:
         if abs(each.y - middle[1]) < net.BEST_PX and abs(each.x - middle[0]) < middle[0] / 2:
             moved = line.moved((each.x - middle[0]) * right, (each.y - middle[1]) * down)
             angle = (line.angle + each.angle + 180) % 360 - 180
-            yield replace(moved, width=each.width * right, height=each.height * down, angle=angle, traits=(*each.traits, *line.traits))
+            size, traits = (each.width * right, each.height * down), (*each.traits, *line.traits)
+            yield Line(moved.x, moved.y, *size, angle, traits, each.taper)
 
 
 def _plate(frame: Pixels, line: Line, score: float) -> Plate:
     box = Box(line.x - line.width / 2 + 0.5, line.y - line.height / 2 + 0.5, line.width, line.height)
-    rough = Plate(box, line.angle, score, 0.0)
-    crop, _ = rectify(frame, rough, 0.0, 0.0)
-    return Plate(box, line.angle, score, sharpness.sharpness(crop))
+    taper = max(-_STEEPEST, min(_STEEPEST, line.taper)) if abs(line.taper) >= _SLIGHT else 0.0
+    crop, _ = rectify(frame, Plate(box, line.angle, score, 0.0, taper), 0.0, 0.0)
+    return Plate(box, line.angle, score, sharpness.sharpness(crop), taper)
 
 
 def rectify(pixels: Pixels, plate: Plate, margin_x: float, margin_y: float) -> tuple[Pixels, Box]:
-    """An upright crop of the plate at the picture's own resolution, and where the text line lies in it.
+    """An upright crop of the plate at the picture's own resolution, as high at its end as at its beginning, and where its line lies.
 
     The margins are in text heights; what lies outside the picture repeats its border. A crop of a BGR picture is BGR.
     """
@@ -120,7 +123,21 @@ def rectify(pixels: Pixels, plate: Plate, margin_x: float, margin_y: float) -> t
     turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
     # Half a pixel: boxes measure from edges, the warp from pixel centres.
     turn[:, 2] = np.subtract(plate.box.center, 0.5) - turn[:, :2] @ ((width - 1) / 2, (height - 1) / 2)
-    flags = (cv2.INTER_CUBIC if plate.angle else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(pixels, turn, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    flags = (cv2.INTER_CUBIC if plate.angle or plate.taper else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
+    if plate.taper:
+        turn = np.vstack([turn, (0, 0, 1)]) @ _tapered(plate, (width - 1) / 2, (height - 1) / 2)
+        crop = cv2.warpPerspective(pixels, turn, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    else:
+        crop = cv2.warpAffine(pixels, turn, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     line = Box((width - plate.box.width) / 2, (height - plate.box.height) / 2, plate.box.width, plate.box.height)
     return np.asarray(crop, np.uint8), line
+
+
+def _tapered(plate: Plate, x: float, y: float) -> npt.NDArray[np.float64]:
+    """From a crop with its centre at x, y to one in perspective: the ends of the line stay, its beginning and end differ in height."""
+    half = plate.box.width / 2
+    fall = -plate.taper / 2
+    view = np.array([[1, 0, half * fall], [0, 1, 0], [fall / half, 0, 1]])
+    there, back = np.eye(3), np.eye(3)
+    there[:2, 2], back[:2, 2] = (-x, -y), (x, y)
+    return np.asarray(back @ view @ there, np.float64)
