@@ -1,5 +1,7 @@
 """The finder on rendered yards: which line is the VIN, where exactly it lies, and what is none."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -171,3 +173,41 @@ def test_a_grey_frame_gives_a_grey_crop() -> None:
     crop, _ = rectify(yard(640, 360)[:, :, 0], Plate(Box(100, 50, 200, 20), 5.0, 1.0, 1.0), 1.0, 0.5)
 
     assert crop.ndim == 2
+
+
+def seen_from_aside(taper: float) -> Pixels:
+    """A grey label with a VIN in capitals of 24 pixels, as many times higher at its end than at its beginning."""
+    label, text = with_text(np.full((72, 480, 3), 60, np.uint8), VIN, 24)
+    beginning, end = 36 * (1 - taper / 2 * 480 / text.width), 36 * (1 + taper / 2 * 480 / text.width)
+    corners = np.array([(0, 0), (480, 0), (480, 72), (0, 72)], np.float32)
+    seen = np.array([(300, 270 - beginning), (660, 270 - end), (660, 270 + end), (300, 270 + beginning)], np.float32)
+    return np.asarray(
+        cv2.warpPerspective(label, cv2.getPerspectiveTransform(corners, seen), (960, 540), borderValue=(90, 90, 90)), np.uint8
+    )
+
+
+@pytest.mark.parametrize("taper", [0.3, -0.3])
+def test_a_line_seen_from_aside_is_rectified_to_one_height(taper: float) -> None:
+    pixels = seen_from_aside(taper)
+    plate = find(pixels)[0]
+
+    seen, level = (unevenness(rectify(pixels, each, 0.5, 0.5)[0]) for each in (replace(plate, taper=0.0), plate))
+
+    assert level < 0.6 * seen
+
+
+def unevenness(crop: Pixels) -> float:
+    """How far the heights of the ink in the first and the last fifth of a line are apart, as a logarithm."""
+    ink = crop[:, :, 0] > 150
+    first, *_, last = (float(np.ptp(np.nonzero(ink[:, columns])[0])) for columns in np.array_split(np.arange(crop.shape[1]), 5))
+    return abs(float(np.log(last / first)))
+
+
+def test_a_close_up_that_was_squeezed_to_a_square_is_searched_as_wide_as_it_was() -> None:
+    wide, text = with_text(yard(480, 256), VIN, 11, 3.0)
+    square = np.asarray(cv2.resize(wide, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
+
+    squeezed = find(square)[0].box
+
+    assert squeezed.center == pytest.approx((128, 128), abs=4)
+    assert squeezed.width == pytest.approx(text.width * 256 / 480, rel=0.25)
