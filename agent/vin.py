@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _VALUES = dict(zip(ALPHABET, map(int, "012345678912345678123457923456789"), strict=True))
 _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _NORTH_AMERICA = "12345"
-_CHECKED = _NORTH_AMERICA + "L"  # 49 CFR 565 and GB 16735 make the check digit binding; elsewhere position 9 is the maker's own
+CHECKED = _NORTH_AMERICA + "L"  # 49 CFR 565 and GB 16735 make the check digit binding; elsewhere position 9 is the maker's own
 
 # 49 CFR 565.15 (d): letters and digits of the model year, over again every thirty years.
 _YEAR_CODES = "ABCDEFGHJKLMNPRSTVWXY123456789"
@@ -57,7 +57,7 @@ def verdict(value: str) -> CheckDigit:
     """Whether the check digit holds; where the region does not require one, a mismatch says nothing."""
     if value[8] == check_digit(value):
         return "pass"
-    return "fail" if value[0] in _CHECKED else "not_applicable"
+    return "fail" if value[0] in CHECKED else "not_applicable"
 
 
 def describe(value: str) -> Vin:
@@ -177,7 +177,7 @@ def _share(count: dict[str, float], char: str) -> float:
 
 
 def _bonus(value: str) -> float:
-    if value[0] not in _CHECKED:
+    if value[0] not in CHECKED:
         return 0.0
     return _REQUIRED_BONUS if verdict(value) == "pass" else -_REQUIRED_BONUS
 

@@ -15,6 +15,7 @@ import numpy as np
 from agent import config
 from agent.domain import Box, Pixels, Plate
 from agent.ocr.embedded import Embedded
+from agent.vin import verdict
 from agent.vin_text import candidates_in
 from agent.vision import plate
 from tests.bench.photos import photos_in
@@ -59,7 +60,8 @@ def main() -> None:
             corners = line_of(plate.grey(pixels), photo.line)
             line = reader.read_line(*plate.rectify(pixels, plate_of(corners), 2.0, 1.0))
             spelled = candidates_in(line.text, line.confidence)
-            if spelled and (spelled[0].lowest or 0.0) >= SURE:
+            # Some faces have a D like a 0 and a B like an 8: what its check digit proves wrong would teach just that.
+            if spelled and (spelled[0].lowest or 0.0) >= SURE and verdict(spelled[0].value) != "fail":
                 found.append((cut(plate.grey(pixels), corners, spelled[0].value), photo.file.stem[-1] in KEPT))
     arguments.file.parent.mkdir(parents=True, exist_ok=True)
     arguments.file.write_bytes(pickle.dumps(found))

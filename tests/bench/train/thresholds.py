@@ -20,7 +20,7 @@ import numpy as np
 
 from agent import config
 from agent.domain import Vin
-from agent.vin import describe
+from agent.vin import CHECKED, describe
 from tests.bench.calibration import passes_in
 from tests.bench.looking import open_reader, scored
 from tests.bench.photos import photos_in
@@ -42,7 +42,7 @@ class Claim:
 def alone(vins: Iterable[tuple[float, Vin, str]]) -> Iterator[Claim]:
     """What a VIN is worth without its check digit: those that have one tell it, right or wrong."""
     for confidence, vin, truth in vins:
-        if truth or vin.check_digit != "not_applicable":
+        if truth or vin.value[0] in CHECKED:
             yield Claim(confidence, float(vin.value != truth) if truth else (vin.check_digit == "fail") / (1 - LUCKY))
 
 
@@ -51,7 +51,7 @@ def checked(vins: Iterable[tuple[float, Vin, str]]) -> Iterator[Claim]:
     for confidence, vin, truth in vins:
         if vin.check_digit == "pass":
             yield Claim(confidence, float(bool(truth) and vin.value != truth))
-        elif vin.check_digit == "fail" and not truth:
+        elif vin.check_digit == "fail" and not truth:  # only where it is binding
             yield Claim(confidence, LUCKY / (1 - LUCKY))
 
 
