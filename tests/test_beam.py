@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from agent.ocr.beam import Floats, guesses, likelihood, weighed
+from agent.ocr.beam import Floats, guesses, likelihood
 from agent.vin_text import ALPHABET
 
 VIN = "WVWZZZ1JZ3W386752"
@@ -81,11 +81,3 @@ def test_a_line_of_another_length_is_hardly_any_vin(text: str) -> None:
 
 def test_columns_that_say_nothing_spell_nothing() -> None:
     assert guesses(np.array([_row([])] * 40, np.float32)) == []
-
-
-def test_views_are_weighed_together() -> None:
-    doubtful, clear = columns(VIN, {3: ("2", 0.6)}), columns(VIN)
-    texts = [guess.text for guess in guesses(doubtful)]
-
-    assert weighed([doubtful], texts)[0].text == "WVW2ZZ1JZ3W386752"
-    assert weighed([doubtful, clear], texts)[0].text == VIN

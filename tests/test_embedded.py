@@ -184,38 +184,41 @@ def outputs(*steps: dict[int, float]) -> Floats:
 
 
 def test_repeats_are_merged_and_a_pause_keeps_doubles_apart() -> None:
-    line = COLUMNS.decode(outputs({1: 0.9}, {1: 0.8}, {PAUSE: 1}, {1: 0.7}))
+    line = COLUMNS.look(outputs({1: 0.9}, {1: 0.8}, {PAUSE: 1}, {1: 0.7})).line
     assert line.text == "AA"
     assert line.confidence == pytest.approx((1.0, 1.0))
 
 
 def test_a_digit_and_the_letter_it_is_taken_for_answer_together() -> None:
-    line = COLUMNS.decode(outputs({2: 0.3, 3: 0.1, 4: 0.1, 8: 0.4, PAUSE: 0.1}))
+    line = COLUMNS.look(outputs({2: 0.3, 3: 0.1, 4: 0.1, 8: 0.4, PAUSE: 0.1})).line
     assert line.text == "1"
     assert line.confidence == pytest.approx((0.5,))
 
 
 def test_the_letter_stays_visible_where_it_was_likelier() -> None:
-    assert COLUMNS.decode(outputs({3: 0.6, 2: 0.4}, {PAUSE: 1}, {7: 0.6, 6: 0.4})).text == "IO"
+    assert COLUMNS.look(outputs({3: 0.6, 2: 0.4}, {PAUSE: 1}, {7: 0.6, 6: 0.4})).line.text == "IO"
 
 
 def test_punctuation_and_blanks_part_tokens_once() -> None:
-    line = COLUMNS.decode(outputs({5: 1}, {1: 1}, {5: 1}, {BLANK: 1}, {8: 1}, {BLANK: 1}))
+    line = COLUMNS.look(outputs({5: 1}, {1: 1}, {5: 1}, {BLANK: 1}, {8: 1}, {BLANK: 1})).line
     assert (line.text, line.confidence) == ("A B", (1.0, 1.0, 1.0))
 
 
 def test_small_and_accented_letters_stand_for_their_capitals_and_foreign_ones_for_nothing() -> None:
-    assert COLUMNS.decode(outputs({9: 1}, {10: 1}, {PAUSE: 1}, {8: 1})).text == "BB"
+    assert COLUMNS.look(outputs({9: 1}, {10: 1}, {PAUSE: 1}, {8: 1})).line.text == "BB"
 
 
 def test_a_zero_with_a_stroke_is_a_zero_that_stays_visible() -> None:
-    assert Columns(["Ø"]).decode(np.array([[0, 1, 0]], np.float32)).text == "O"
+    assert Columns(["Ø"]).look(np.array([[0, 1, 0]], np.float32)).line.text == "O"
 
 
 @given(st.integers(1, 30), st.integers(0, 2**31))
 def test_any_outputs_give_one_confidence_per_character(steps: int, seed: int) -> None:
     table = np.random.default_rng(seed).dirichlet(np.full(13, 0.2), steps).astype(np.float32)
-    line = COLUMNS.decode(table)
+    look = COLUMNS.look(table)
+    line = look.line
+    assert [first <= last < steps for first, last in look.places] == [True] * len(line.text)
+    assert look.shares.sum(1) == pytest.approx(1, abs=0.01)
     assert len(line.text) == len(line.confidence)
     assert set(line.text) <= set(ALPHABET + "IOQ ")
     assert all(0 <= value <= 1 for value in line.confidence)

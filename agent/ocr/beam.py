@@ -2,7 +2,6 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,9 +95,3 @@ def likelihood(shares: Floats, text: str) -> float:
             return -math.inf
         reached, total = reached / scale, total + math.log(scale)
     return total + math.log(max(reached[-1] + reached[-2], 1e-300))
-
-
-def weighed(views: Sequence[Floats], texts: Iterable[str]) -> list[Guess]:
-    """Each text with its mean likelihood over several views of the same line, best first."""
-    logs = {text: sum(likelihood(view, text) for view in views) / len(views) for text in texts}
-    return sorted((Guess(text, log) for text, log in logs.items()), key=lambda guess: -guess.log)

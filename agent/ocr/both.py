@@ -6,50 +6,54 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.ocr.beam import Floats, Guess, guesses, weighed
-from agent.ocr.textline import Line
+from agent.ocr.beam import Floats, Guess, guesses, likelihood
+from agent.ocr.textline import Line, Look
 from agent.vin import describe
-from agent.vin_text import Spelling, candidates_in
+from agent.vin_text import Spelling, candidates_in, plausible
 
 # Set by tests/bench/train/opinions.py.
-_OWN = 0.5  # what the logarithms of the recogniser of VINs count beside those of the general one: it is wrong three times as often
-_FURTHEST = 7.0  # how far one of them may put a spelling behind its best: it may be blind to what the other sees
-_SUREST = 0.97  # the most a character of the general recogniser is believed beside a doubt of the other
-_DOUBTED = 8.0  # the characters among which the general recogniser's doubt about one is spread
+GENERAL, OWN = 0.5, 0.5  # what the logarithms of each recogniser count: columns are no independent witnesses, so less than 1
+_FURTHEST = 12.0  # how far one of them may put a spelling behind its best: it may be blind to what the other sees
 _SETTLED = math.log(0.9)  # from which a view that agrees with the general recogniser needs no other
 _UNLIKE = 4.0  # logarithms by which the likeliest VIN may be less likely than whatever else the columns spell: no VIN may stand there
 _ILLEGIBLE = 6.0  # logarithms below certainty from which its best guess is none: no more than noise that looks a little like letters
 _FAINT = 0.3  # chance of a character below which a VIN that only the recogniser of VINs sees is not worth anybody's time
 _UNHEARD = 0.9  # what a spelling is worth that only one of them could read
-_KNOWN, _CHECKED = 0.5, 1.0  # how much likelier a known maker and a right check digit are: they order what is equal, and are worth nothing
+KNOWN, CHECKED = 1.0, 1.0  # how much likelier a known maker and a right check digit are: they order what is equal, and are worth nothing
 
 
-@dataclass(frozen=True, slots=True)
-class _Ballot:
-    """A spelling, and the logarithm of its chance by all evidence, without what orders equals."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Witness:
+    """The views of one recogniser, and what its logarithms count."""
 
-    text: str
-    log: float
+    views: Sequence[Floats]
+    counts: float
 
-    @property
-    def rank(self) -> float:
-        vin = describe(self.text)
-        return self.log + _KNOWN * vin.wmi_known + _CHECKED * (vin.check_digit == "pass")
+    def logs(self, texts: Sequence[str]) -> Floats:
+        """The mean logarithm of the chance of each text."""
+        return np.array([sum(likelihood(view, text) for view in self.views) / len(self.views) for text in texts], np.float32)
+
+    def free(self) -> float:
+        """The same of whatever the columns spell, VIN or not."""
+        return sum(float(np.log(view.max(1)).sum()) for view in self.views) / len(self.views)
 
 
-def together(general: Line, views: Iterable[Floats]) -> Line:
+def together(general: Line, looks: Sequence[Look], views: Iterable[Floats]) -> Line:
     """The VIN that fits both best, with the chance of each of its characters; the general recogniser's line where there is none.
 
-    Views in which hardly a VIN can stand say nothing, or any text would be made into one. No more of them are asked for than needed.
+    `looks` are those of the general recogniser, `general` the best of them, `views` the shares of the one that reads VINs: ones in which
+    hardly a VIN can stand say nothing, or any text would be made into one. No more of them are asked for than needed.
     """
     spelled = candidates_in(general.text, general.confidence)
     first = spelled[0] if spelled else None
+    heard = [view for look in looks if (view := look.of_vin()) is not None]
     seen = _told_apart(views, first)
-    if not seen:
-        return general if first is None else Line(general.text, tuple(_UNHEARD * worth for worth in general.confidence))
-    texts = {guess.text for _, found in seen for guess in found} | ({first.value} if first else set())
-    own = weighed([view for view, _ in seen], texts)
-    return _alone(general, own) if first is None else _of_both(general, first, own)
+    if not seen and first is None:
+        return general
+    texts = sorted({guess.text for view in heard + seen for guess in guesses(view)} | ({first.value} if first else set()))
+    texts = [text for text in texts if plausible(text)]
+    witnesses = [_Witness(each, counts) for each, counts in ((heard, GENERAL), (seen, OWN)) if each]
+    return _weighed(general, first, witnesses, texts) if texts and witnesses else general
 
 
 def agree(general: Line, view: Floats) -> bool:
@@ -62,34 +66,38 @@ def _is_settled(found: Sequence[Guess], first: Spelling | None) -> bool:
     return first is not None and len(found) > 0 and found[0].text == first.value and found[0].log >= _SETTLED
 
 
-def _told_apart(views: Iterable[Floats], first: Spelling | None) -> list[tuple[Floats, list[Guess]]]:
-    """The views that show a VIN, with what they may spell; the first alone where it says surely what the other says."""
+def _told_apart(views: Iterable[Floats], first: Spelling | None) -> list[Floats]:
+    """The views that show a VIN; the first alone where it says surely what the other recogniser says."""
     seen = []
     for view in views:
         found = guesses(view)
         if not found or found[0].log < max(float(np.log(view.max(1)).sum()) - _UNLIKE, -_ILLEGIBLE):
             continue
-        seen.append((view, found))
+        seen.append(view)
         if _is_settled(found, first):
             break
     return seen
 
 
-def _alone(general: Line, own: Sequence[Guess]) -> Line:
-    """Nobody else to compare with: what counts is the chance among all texts there are, not among the few that were guessed."""
-    best = max((_Ballot(guess.text, guess.log) for guess in own), key=lambda ballot: ballot.rank).text
-    shares = {guess.text: math.exp(guess.log) for guess in own}
-    chances = tuple(_UNHEARD * min(1.0, _agreeing(shares, best, at)) for at in range(len(best)))
-    return Line(best, chances) if min(chances) >= _FAINT else general
+def _weighed(general: Line, first: Spelling | None, witnesses: Sequence[_Witness], texts: Sequence[str]) -> Line:
+    """The likeliest text, each character with the share of all there may be, also of what is no VIN, that agrees on it."""
+    logs = [witness.logs(texts) for witness in witnesses]
+    total = sum(witness.counts * np.maximum(log, log.max() - _FURTHEST) for witness, log in zip(witnesses, logs, strict=True))
+    other = sum(witness.counts * (witness.free() - _UNLIKE) for witness in witnesses)
+    most = float(total.max())
+    shares = np.exp(total - most)
+    best = texts[max(range(len(texts)), key=lambda at: float(total[at]) + _order(texts[at]))]
+    believed = 1.0 if len(witnesses) > 1 else _UNHEARD * math.exp(min(0.0, float(logs[0].max())))
+    every = float(shares.sum()) + math.exp(other - most)
+    chances = tuple(believed * _agreeing(shares, texts, best, at) / every for at in range(len(best)))
+    if first is not None and best == first.value:
+        return _as_read(general, first, chances)
+    return Line(best, chances) if first is not None or min(chances) >= _FAINT else general
 
 
-def _of_both(general: Line, first: Spelling, own: Sequence[Guess]) -> Line:
-    ballots = [_Ballot(guess.text, _OWN * _behind(guess.log, own[0].log) + _told(first, guess.text)) for guess in own]
-    most = max(ballot.log for ballot in ballots)
-    shares = {ballot.text: math.exp(ballot.log - most) for ballot in ballots}
-    best, total = max(ballots, key=lambda ballot: ballot.rank).text, sum(shares.values())
-    chances = tuple(_agreeing(shares, best, at) / total for at in range(len(best)))
-    return _as_read(general, first, chances) if best == first.value else Line(best, chances)
+def _order(text: str) -> float:
+    vin = describe(text)
+    return KNOWN * vin.wmi_known + CHECKED * (vin.check_digit == "pass")
 
 
 def _as_read(general: Line, first: Spelling, chances: tuple[float, ...]) -> Line:
@@ -104,18 +112,5 @@ def _as_read(general: Line, first: Spelling, chances: tuple[float, ...]) -> Line
     return Line(general.text, tuple(confidence))
 
 
-def _behind(log: float, best: float) -> float:
-    return max(log - best, -_FURTHEST)
-
-
-def _told(first: Spelling, text: str) -> float:
-    """What the general recogniser says of a spelling."""
-    said = 0.0
-    for read, char, worth in zip(first.value, text, first.confidence or (_SUREST,) * len(text), strict=True):
-        worth = min(max(worth, 1 - _SUREST), _SUREST)
-        said += math.log(worth if read == char else (1 - worth) / _DOUBTED)
-    return max(said, -2 * _FURTHEST)
-
-
-def _agreeing(shares: dict[str, float], text: str, at: int) -> float:
-    return sum(share for other, share in shares.items() if other[at] == text[at])
+def _agreeing(shares: Floats, texts: Sequence[str], best: str, at: int) -> float:
+    return float(sum(share for share, other in zip(shares, texts, strict=True) if other[at] == best[at]))

@@ -20,7 +20,7 @@ from agent.domain import Box, EncodedImage, Pixels, Plate, Reading
 from agent.errors import NeedsOperator, Rejected, RetryLater
 from agent.ocr import letters
 from agent.ocr.both import agree, together
-from agent.ocr.textline import Columns, Floats, Line, longer, strips, tensor
+from agent.ocr.textline import Columns, Floats, Line, Look, longer, strips, tensor
 from agent.ocr.textmap import detector_input, lines, rows, whole
 from agent.vin_text import LENGTH, Spelling, candidates_in
 from agent.vision import sharpness
@@ -94,31 +94,34 @@ class Embedded:
         return self._models
 
     def _line(self, pixels: Pixels, box: Box, shortest: int = 0) -> Line:
-        """The surest of several cuts of one line; a text that is nearly long enough is looked at once more beyond its ends.
+        return together(*self.heard(pixels, box, shortest))
 
-        What looks shorter than `shortest` gets one look only. The recogniser of VINs has its say on all others, and saves cuts where
-        it says the same.
+    def heard(self, pixels: Pixels, box: Box, shortest: int = 0) -> tuple[Line, list[Look], Iterable[Floats]]:
+        """What both recognisers say of one line: the best text and all looks of the general one, the views of the one for VINs.
+
+        What looks shorter than `shortest` gets one look only. A first view that says the same saves further looks; a text that is
+        nearly long enough is looked at once more beyond its ends.
         """
         cuts = strips(pixels, box)
-        best = self._best(Line("", ()), islice(cuts, 1))
-        if len(best.text) < shortest:
-            return best
+        looks = self._looks(islice(cuts, 1))
+        if not looks or len(looks[0].line.text) < shortest:
+            return looks[0].line if looks else Line("", ()), looks, ()
         own = map(self._run.letters, letters.cuts(pixels, box))
         first = list(islice(own, 1))
-        if _surety(best) < _SURE and not any(agree(best, view) for view in first):
-            best = self._best(best, cuts)
-            if _NEARLY <= len(best.text) < LENGTH:
-                best = self._best(best, longer(pixels, box))
-        return together(best, chain(first, own))
+        if _surety(looks[0].line) < _SURE and not any(agree(looks[0].line, view) for view in first):
+            looks += self._looks(cuts)
+            if _NEARLY <= len(_best(looks).text) < LENGTH:
+                looks += self._looks(longer(pixels, box))
+        return _best(looks), looks, chain(first, own)
 
-    def _best(self, best: Line, cuts: Iterable[Pixels]) -> Line:
+    def _looks(self, cuts: Iterable[Pixels]) -> list[Look]:
+        """What is seen of each cut, up to one that nothing can add to."""
+        looks: list[Look] = []
         for cut in cuts:
-            line = self._run.recognise(tensor(cut))
-            if _rank(line) > _rank(best):
-                best = line
-            if _surety(best) >= _SURE:
+            looks.append(self._run.recognise(tensor(cut)))
+            if _surety(looks[-1].line) >= _SURE:
                 break
-        return best
+        return looks
 
     def _read_whole(self, pixels: Pixels) -> Line:
         read = [self._read_row(pixels, row) for row in rows(self._lines(pixels))]
@@ -148,6 +151,10 @@ def _surety(line: Line) -> float:
     """The lowest confidence in the best VIN of the line, 0 where there is none."""
     spellings: list[Spelling] = candidates_in(line.text, line.confidence)
     return (spellings[0].lowest or 0.0) if spellings else 0.0
+
+
+def _best(looks: Iterable[Look]) -> Line:
+    return max((look.line for look in looks), key=_rank)
 
 
 def _rank(line: Line) -> tuple[float, float]:
@@ -184,8 +191,8 @@ class _Models:
             raise NeedsOperator(f"the models of the embedded reader cannot be loaded ({exc}); install them again with {_INSTALL}") from exc
         self._columns = _alphabet(self._recogniser)
 
-    def recognise(self, strip: Floats) -> Line:
-        return self._columns.decode(self._answer(self._recogniser, strip)[0])
+    def recognise(self, strip: Floats) -> Look:
+        return self._columns.look(self._answer(self._recogniser, strip)[0])
 
     def letters(self, cut: Floats) -> Floats:
         """(80, 34) shares of the characters of a VIN in each column."""

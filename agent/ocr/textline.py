@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.domain import Box, Pixels
-from agent.vin_text import ALPHABET, FOLDED
+from agent.vin_text import ALPHABET, FOLDED, LENGTH, candidates_in
 
 Floats = npt.NDArray[np.float32]
 
@@ -25,6 +25,8 @@ _NARROWEST = 8.5
 _ACROSS = 0.2  # margin left and right in text heights: a cut first character costs more than a piece of frame
 _TIGHT, _LEVELLED = 0.05, (0.1, 0.25)  # margins above and below, in text heights
 _FAR = 1.5  # text heights beside the line in which characters may stand that its box left out
+_ODD = 2  # characters too many or too few with which a line may still be a VIN
+_LEAST = 1e-7  # share of a character that nothing speaks for
 _TILT = 0.06  # of the text height over the whole line: less is not worth levelling
 
 
@@ -34,6 +36,27 @@ class Line:
 
     text: str
     confidence: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One look at a line: what was read, the columns each character came from, and (columns, 34) shares of pause and `ALPHABET`."""
+
+    line: Line
+    places: tuple[tuple[int, int], ...]
+    shares: Floats
+
+    def of_vin(self) -> Floats | None:
+        """The columns in which the VIN stands, all of them where something like one does; None where there is nothing of the kind."""
+        text = self.line.text
+        spelled = candidates_in(text, self.line.confidence)
+        start = text.find(spelled[0].raw) if spelled else -1
+        if start < 0:
+            return self.shares if abs(len(text.replace(" ", "")) - LENGTH) <= _ODD else None
+        end = start + len(spelled[0].raw)
+        first = (self.places[start - 1][1] + self.places[start][0]) // 2 + 1 if start else 0
+        last = (self.places[end - 1][1] + self.places[end][0]) // 2 if end < len(text) else len(self.shares)
+        return self.shares[first : last + 1]
 
 
 class Columns:
@@ -48,7 +71,7 @@ class Columns:
         owner = [0, *(number for number, group in enumerate(members, 1) for _ in group)]
         self._owner = np.eye(len(members) + 1, dtype=np.float32)[owner]
 
-    def decode(self, outputs: Floats) -> Line:
+    def look(self, outputs: Floats) -> Look:
         """`outputs`: (steps, classes), rows adding up to 1; the best path with repeats merged (CTC).
 
         A digit answers for the letter that a VIN cannot hold: their shares add up, and the likelier of them is written down.
@@ -59,7 +82,10 @@ class Columns:
         for letter, digit in FOLDED.items():
             merged[:, 1 + _LETTERS.index(digit)] += merged[:, 1 + _LETTERS.index(letter)]
             merged[:, 1 + _LETTERS.index(letter)] = 0
-        return _spelled(shares, merged)
+        line, places = _spelled(shares, merged)
+        seen = merged[:, : 1 + len(ALPHABET)]
+        seen[:, 0] += merged[:, -1]
+        return Look(line, places, np.maximum(seen, _LEAST).astype(np.float32))
 
 
 def _meaning(char: str) -> str:
@@ -72,19 +98,21 @@ def _meaning(char: str) -> str:
     return " " if char.isascii() and not char.isalnum() else ""
 
 
-def _spelled(shares: Floats, merged: Floats) -> Line:
+def _spelled(shares: Floats, merged: Floats) -> tuple[Line, tuple[tuple[int, int], ...]]:
+    """The line, and the first and last column of each of its characters."""
     pause, blank = 0, len(_LETTERS) + 1
-    text, worth, last = "", list[float](), pause
+    text, worth, places, last = "", list[float](), list[tuple[int, int]](), pause
     for step, best in enumerate(merged.argmax(1)):
         if best == last and best not in (pause, blank):
-            worth[-1] = max(worth[-1], float(merged[step, best]))
+            worth[-1], places[-1] = max(worth[-1], float(merged[step, best])), (places[-1][0], step)
         elif best == blank and text and text[-1] != " ":
-            text, worth = text + " ", [*worth, 1.0]
+            text, worth, places = text + " ", [*worth, 1.0], [*places, (step, step)]
         elif best not in (pause, blank):
             text, worth = text + _as_read(shares[step], int(best)), [*worth, float(merged[step, best])]
+            places.append((step, step))
         last = best
     kept = len(text.rstrip())
-    return Line(text[:kept], tuple(min(1.0, value) for value in worth[:kept]))
+    return Line(text[:kept], tuple(min(1.0, value) for value in worth[:kept])), tuple(places[:kept])
 
 
 def _as_read(share: Floats, best: int) -> str:
