@@ -15,7 +15,7 @@ from agent.vin import check_digit, describe, judge, parse, verdict
 from agent.vin_makers import MAKERS
 from agent.vin_text import ALPHABET, candidates_in, folded, plausible
 
-SETTINGS = config.Reading()
+SETTINGS = config.Reading(accept_alone=0.9, accept_checked=0.7)
 AMERICAN, GERMAN, CHINESE = "1M8GDM9AXKP042788", "WVWZZZ9NZ6Y195541", "LSVAA49J132047371"
 VINS = st.text(alphabet=ALPHABET, min_size=17, max_size=17)
 PLAUSIBLE = st.builds(
