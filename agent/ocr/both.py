@@ -11,7 +11,7 @@ from agent.ocr.textline import Line, Look
 from agent.vin import describe
 from agent.vin_text import Spelling, candidates_in, plausible
 
-# Set by tests/bench/train/opinions.py.
+# What other weights of the two would give, tests/bench/train/opinions.py tells.
 GENERAL, OWN = 0.5, 0.5  # what the logarithms of each recogniser count: columns are no independent witnesses, so less than 1
 _FURTHEST = 12.0  # how far one of them may put a spelling behind its best: it may be blind to what the other sees
 _SETTLED = math.log(0.9)  # from which a view that agrees with the general recogniser needs no other
@@ -19,7 +19,10 @@ _UNLIKE = 4.0  # logarithms by which the likeliest VIN may be less likely than w
 _ILLEGIBLE = 6.0  # logarithms below certainty from which its best guess is none: no more than noise that looks a little like letters
 _FAINT = 0.3  # chance of a character below which a VIN that only the recogniser of VINs sees is not worth anybody's time
 _UNHEARD = 0.9  # what a spelling is worth that only one of them could read
-KNOWN, CHECKED = 1.0, 1.0  # how much likelier a known maker and a right check digit are: they order what is equal, and are worth nothing
+KNOWN_MAKER, RIGHT_DIGIT = (
+    1.0,
+    1.0,
+)  # how much likelier a known maker and a right check digit are: they order what is equal, and are worth nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +100,7 @@ def _weighed(general: Line, first: Spelling | None, witnesses: Sequence[_Witness
 
 def _order(text: str) -> float:
     vin = describe(text)
-    return KNOWN * vin.wmi_known + CHECKED * (vin.check_digit == "pass")
+    return KNOWN_MAKER * vin.wmi_known + RIGHT_DIGIT * (vin.check_digit == "pass")
 
 
 def _as_read(general: Line, first: Spelling, chances: tuple[float, ...]) -> Line:

@@ -61,7 +61,7 @@ def main() -> None:
     with Embedded(config.Settings()) as reader:
         photos = [photo for photo in photos_in(options.photos) if photo.part == "tuning"]
         lines = [heard(reader, photo) for photo in photos[:: options.every]]
-    both.KNOWN = both.CHECKED = 0.0
+    both.KNOWN_MAKER = both.RIGHT_DIGIT = 0.0
     for both.GENERAL, both.OWN in itertools.product(WEIGHTS, WEIGHTS):
         print(f"general {both.GENERAL}, own {both.OWN}: {row(list(spelled(lines)))}", flush=True)
 
