@@ -19,10 +19,8 @@ _UNLIKE = 4.0  # logarithms by which the likeliest VIN may be less likely than w
 _ILLEGIBLE = 6.0  # logarithms below certainty from which its best guess is none: no more than noise that looks a little like letters
 _FAINT = 0.3  # chance of a character below which a VIN that only the recogniser of VINs sees is not worth anybody's time
 _UNHEARD = 0.9  # what a spelling is worth that only one of them could read
-KNOWN_MAKER, RIGHT_DIGIT = (
-    1.0,
-    1.0,
-)  # how much likelier a known maker and a right check digit are: they order what is equal, and are worth nothing
+# How much likelier a known maker and a right check digit are, in logarithms: they order what is equal, and are worth nothing.
+KNOWN_MAKER, RIGHT_DIGIT = 1.0, 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,8 @@
     python -m tests.bench.train.thresholds PHOTOS [--passes FILE] [--write]
 
 Nobody has transcribed the photographs for tuning, but VINs of some regions carry a check digit (ISO 3779, 49 CFR 565): of those read
-wrong, ten in eleven show it. FILE is what `tests.bench.passes` has written, of a seed that is not judged; the truth is known there.
+wrong, ten in eleven show it. Most of them were taught to the recogniser, those that `known` keeps were not: they are shown by themselves
+too. FILE is what `tests.bench.passes` has written, of a seed that is not judged; the truth is known there.
 A threshold is the lowest from which on no more than one in `RARE` is expected to be wrong, and two in as many of those that only just
 pass it: of single close-ups, which are harder than what a gate sees; half a case is added for what was not seen. `--write` changes the
 defaults in agent/config.py and config/agent.toml.
@@ -28,6 +29,7 @@ from agent.vision import plate
 from tests.bench.calibration import passes_in
 from tests.bench.looking import SETTINGS, open_reader, reader
 from tests.bench.photos import Photo, photos_in
+from tests.bench.train.known import KEPT
 
 RARE = 100
 LUCKY = 1 / 11  # wrong VINs whose check digit is right: there are eleven
@@ -88,24 +90,25 @@ def written(values: dict[str, float]) -> None:
         file.write_text(text, "utf-8")
 
 
-def seen(photo: Photo) -> Spelling | None:
-    """The VIN in the line that the finder holds for likeliest."""
+def seen(photo: Photo) -> tuple[Spelling | None, bool]:
+    """The VIN in the line that the finder holds for likeliest, and whether the photograph was never taught."""
     pixels, vision = photo.pixels(), SETTINGS.vision
     plates = plate.find(pixels, vision.min_text_px)
+    kept = photo.file.stem[-1] in KEPT
     if not plates:
-        return None
+        return None, kept
     line = together(*reader().heard(*plate.rectify(pixels, plates[0], vision.margin_x, vision.margin_y)))
     found = candidates_in(line.text, line.confidence)
-    return found[0] if found else None
+    return (found[0] if found else None), kept
 
 
-def read(folder: Path, processes: int) -> Iterator[tuple[float, Vin, str]]:
-    """Confidence, VIN, and no truth, of every photograph for tuning that shows one to the agent."""
+def read(folder: Path, processes: int) -> Iterator[tuple[tuple[float, Vin, str], bool]]:
+    """Confidence, VIN, and no truth, of every photograph for tuning that shows one to the agent; True for those never taught."""
     photos = [photo for photo in photos_in(folder) if photo.part == "tuning"]
     with multiprocessing.get_context("spawn").Pool(processes, open_reader) as pool:
-        for done, spelling in enumerate(pool.imap(seen, photos, 4), 1):
+        for done, (spelling, kept) in enumerate(pool.imap(seen, photos, 4), 1):
             if spelling:
-                yield spelling.lowest or 0.0, describe(spelling.value), ""
+                yield (spelling.lowest or 0.0, describe(spelling.value), ""), kept
             if done % 25 == 0 or done == len(photos):
                 print(f"\r{done} of {len(photos)} photographs", end="\n" if done == len(photos) else "", file=sys.stderr, flush=True)
 
@@ -117,9 +120,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    vins = list(read(options.photos, options.processes))
+    photographs = list(read(options.photos, options.processes))
     passes = passes_in(options.passes) if options.passes else []
-    vins += [(each.confidence, describe(each.vin), each.truth) for each in passes]
+    rendered = [(each.confidence, describe(each.vin), each.truth) for each in passes]
+    vins = [each for each, _ in photographs] + rendered
+    never_taught = [each for each, kept in photographs if kept]
     kinds: dict[str, tuple[Callable[[Iterable[tuple[float, Vin, str]]], Iterator[Claim]], float]]
     kinds = {"accept_alone": (alone, 1.0), "accept_checked": (checked, LUCKY)}
     values = {}
@@ -127,6 +132,7 @@ def main() -> None:
         claims = list(kind(vins))
         values[name] = lowest(claims, odd)
         print(table(name, claims))
+        print(table("  of these, photographs the recogniser was never taught", list(kind(never_taught))))
     print(", ".join(f"reading.{name} = {value:g}" for name, value in values.items()))
     if options.write:
         written(values)
