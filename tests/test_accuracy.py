@@ -236,6 +236,15 @@ def test_only_transcribed_photographs_count_for_characters() -> None:
     assert [each.failure for each in (right, wrong, nothing, unknown)] == ["", "wrong VIN accepted", "misread", ""]
 
 
+def test_a_check_digit_tells_of_sure_vins_that_nobody_transcribed_how_many_are_wrong() -> None:
+    right, wrong, unbinding = score(read=VIN), score(read=OTHER), score(read="WVWZZZ3BZ4E001120")
+    doubtful = replace(wrong, decision=replace(wrong.decision, confidence=0.5))
+    told = figures(
+        [score(), *(replace(each, decision=replace(each.decision, confidence=1.0)) for each in (right, wrong, unbinding)), doubtful]
+    )
+    assert (told.sure, told.contradicted) == (2, 1)
+
+
 def test_the_line_may_stand_second_or_third_but_that_is_not_found() -> None:
     second = figures([score(plates=(ELSEWHERE, AT_LINE)), score(plates=(ELSEWHERE, ELSEWHERE, ELSEWHERE, AT_LINE)), score(plates=())])
     assert (second.found, second.found_in_3) == (0, 1)

@@ -103,6 +103,7 @@ def report(findings: Findings) -> None:
             print(f"{name:12} {_row(row)}")
     everything = findings.tables()["everything"]["all"]["all"]
     print(f"\ndecisions: {', '.join(f'{count} {outcome}' for outcome, count in everything.outcomes.items())}")
+    print(f"VINs sure without their check digit: {everything.sure}, of which it proves wrong: {everything.contradicted}")
     find, read = everything.find_ms, everything.read_ms
     print(
         f"one thread: find {find.median:.1f} ms of processor a photograph (95 %: {find.p95:.1f}), read {read.median:.0f} ({read.p95:.0f})"

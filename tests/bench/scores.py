@@ -10,6 +10,7 @@ import numpy as np
 
 from agent import config
 from agent.domain import Box, Decision, Plate
+from agent.vin import CHECKED
 from agent.vin_text import LENGTH, folded
 from tests.bench import cover
 from tests.bench.cover import Corners
@@ -73,6 +74,16 @@ class Score:
         return bool(self.photo.vin) and self.decision.outcome == "accepted" and not self.exact
 
     @property
+    def sure(self) -> bool:
+        """Whether this would be accepted without its binding check digit."""
+        vin = self.decision.vin
+        return vin is not None and vin.value[0] in CHECKED and self.decision.confidence >= config.Reading().accept_alone
+
+    @property
+    def contradicted(self) -> bool:
+        return self.sure and self.decision.vin is not None and self.decision.vin.check_digit == "fail"
+
+    @property
     def failure(self) -> str:
         """What went wrong, the worst first; empty where nothing did that anybody can know of."""
         if self.wrong_accepted:
@@ -99,7 +110,8 @@ class Figures:
     `found_label` counts upright labels that are held whole. `offered` are candidates a gate would take for a plate, `right` those of
     them that are the labelled line. `tight_level` is the height of the finder's own box over that of the label where the text is level,
     `tight` everywhere, the label's tilt taken out. `char_accuracy` is the share of right characters of the transcribed photographs;
-    `outcomes` are decisions with their reasons.
+    `sure` are VINs with a binding check digit that were read surely enough to be accepted without one, `contradicted` those of them that it
+    proves wrong: what photographs nobody transcribed say of those where nothing is binding. `outcomes` are decisions with their reasons.
     """
 
     n: int
@@ -117,6 +129,8 @@ class Figures:
     wrong_accepted: int
     accepted: int
     needs_review: int
+    sure: int
+    contradicted: int
     outcomes: dict[str, int]
     find_ms: Spread
     read_ms: Spread
@@ -170,6 +184,8 @@ def figures(scores: Sequence[Score]) -> Figures:
         wrong_accepted=_count(scores, lambda score: score.wrong_accepted),
         accepted=_count(scores, lambda score: score.decision.outcome == "accepted"),
         needs_review=_count(scores, lambda score: score.decision.outcome == "needs_review"),
+        sure=_count(scores, lambda score: score.sure),
+        contradicted=_count(scores, lambda score: score.contradicted),
         outcomes=dict(outcomes.most_common()),
         find_ms=spread(score.find_ms for score in scores),
         read_ms=spread(score.read_ms for score in scores),

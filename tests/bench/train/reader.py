@@ -3,7 +3,7 @@
     python -m tests.bench.train.known PHOTOS build/train/known.pickle
     python -m tests.bench.train.reader build/train/known.pickle --fonts DIR [--steps N]
 
-Needs torch, onnx and Pillow. A third of the lines are those of photographs whose text `known` is sure of, the others are drawn.
+Needs torch, onnx and Pillow. Nearly half of the lines are those of photographs whose text `known` is sure of, the others are drawn.
 """
 
 import argparse
@@ -152,7 +152,7 @@ def main() -> None:
         "photographs": batch(fixed, lines[:1], kept, 200, 1.0),
     }
     plan = Course("letters", asked.cache, asked.steps, asked.rate, asked.start, warm=0.06, decay=0.03, clip=3.0, memory=0.998, every=500)
-    source = ahead(lambda: batch(rng, lines, train, asked.batch, 0.34))
+    source = ahead(lambda: batch(rng, lines, train, asked.batch, 0.45))
     net = plan.teach(
         Reader().to(memory_format=torch.channels_last), source, loss, lambda net: ", ".join(right(net, *each) for each in judged.items())
     )
