@@ -76,8 +76,9 @@ class Reading:
     again_s: float = number(60.0, 0, 86_400)  # 0: every pass is told
     local_veto: str = one_of("other", "never", "other", "all")
     give_up_h: float = number(72.0, 0.01, 8760)
-    accept_alone: float = number(0.93, 0, 1)
-    accept_checked: float = number(0.64, 0, 1)
+    accept_alone: float = number(0.95, 0, 1)
+    accept_checked: float = number(0.62, 0, 1)
+    review_from: float = number(0.27, 0, 1)
     threads: int = number(1, 1, 16)
 
 

@@ -25,7 +25,7 @@ def explained(decision: Decision, capture: Capture, readings: Sequence[Reading])
     if decision.reason not in ("blurred", "no_plate") or not capture.images:
         return decision
     quality, seen = capture.images[0].quality, bool(decision.vin or decision.raw)
-    part = decision.vin is None and any(_longest(reading) >= _PART for reading in readings)
+    part = not decision.candidates and any(_longest(reading) >= _PART for reading in readings)
     return replace(decision, reason=_wrong_with(quality, part=part) or _unclear(quality, seen=seen))
 
 

@@ -114,7 +114,7 @@ def judge(readings: Sequence[Reading], settings: "config.Reading") -> Decision:
     """What the readings of one pass, of one or more pictures and providers, add up to; barcodes do not vote, they settle it."""
     printed = asked(readings)
     ballots = [ballot for reading in printed for ballot in _ballots(reading)]
-    voted = _voted(ballots, settings) if ballots else _unread(printed)
+    voted = _voted(ballots, settings) if ballots else _unread(max((reading.text.strip() for reading in printed), key=len, default=""))
     codes = [reading for reading in readings if reading.provider == BARCODE and plausible(bare(reading.text))]
     return settled(voted, {ballot.spelling.value for ballot in ballots}, codes, describe) if codes else voted
 
@@ -126,7 +126,7 @@ def _voted(ballots: Sequence[_Ballot], settings: "config.Reading") -> Decision:
     behind = [ballot for ballot in ballots if ballot.spelling.value == winner.value]
     chars = tuple(round(_confidence(ballots, votes, at, char), 3) for at, char in enumerate(winner.value))
     reason = _objection(winner, chars, behind, votes, settings)
-    return Decision(
+    decision = Decision(
         outcome="needs_review" if reason else "accepted",
         vin=winner,
         reason=reason,
@@ -136,6 +136,8 @@ def _voted(ballots: Sequence[_Ballot], settings: "config.Reading") -> Decision:
         candidates=tuple(ranked[:_SHOWN]),
         agreeing=len(behind),
     )
+    is_guess = reason in ("blurred", "check_digit") and decision.confidence < settings.review_from
+    return _unread(decision.raw, decision.candidates) if is_guess else decision
 
 
 def _ballots(reading: Reading) -> list[_Ballot]:
@@ -143,10 +145,9 @@ def _ballots(reading: Reading) -> list[_Ballot]:
     return [_Ballot(spelling, reading, len(spellings)) for spelling in spellings]
 
 
-def _unread(readings: Sequence[Reading]) -> Decision:
-    """No text at all means no plate; text without a VIN in it means that it could not be made out."""
-    raw = max((reading.text.strip() for reading in readings), key=len, default="")
-    return Decision("unread", None, "blurred" if raw else "no_plate", 0.0, (), raw, (), 0)
+def _unread(raw: str, candidates: tuple[Candidate, ...] = ()) -> Decision:
+    """No text at all means no plate; text without a VIN in it, or with one that is a guess, means that it could not be made out."""
+    return Decision("unread", None, "blurred" if raw else "no_plate", 0.0, (), raw, candidates, 0)
 
 
 def _count(ballots: Sequence[_Ballot]) -> _Votes:

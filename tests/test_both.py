@@ -99,3 +99,18 @@ def test_no_check_digit_outweighs_what_was_read() -> None:
 
     assert heard(look(wrong), [columns(wrong, {10: ("P", 0.1)})]).text == wrong
     assert heard(look(right), [columns(right)]).text == right
+
+
+def test_looks_in_which_no_vin_can_stand_take_nothing_from_one_that_shows_it() -> None:
+    clear, cut_off = look(VIN), look(VIN[:9])
+
+    assert min(together(clear.line, [cut_off, cut_off, clear], []).confidence) == min(together(clear.line, [clear], []).confidence)
+
+
+def test_a_view_that_is_blind_to_a_character_does_not_outweigh_others_that_see_it() -> None:
+    seen, blind = look(VIN), columns(VIN[:3] + VIN[4:] + "0", dict.fromkeys(range(0, 17, 4), ("2", 0.4)))
+
+    both = heard(seen, [blind])
+
+    assert both.text == VIN
+    assert min(both.confidence) > 0.4

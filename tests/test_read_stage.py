@@ -315,6 +315,15 @@ def test_with_second_opinion_always_two_readers_have_to_agree(gate: MakeGate) ->
     assert (tencent.calls, at.events()[0]["data"]["frames"]["agreeing"]) == (1, 2)
 
 
+def test_a_second_reader_confirms_what_the_first_could_only_guess() -> None:
+    guess = Reading(GOOD, (0.1,) * len(GOOD), "embedded", 0, None, 1)
+    sure = Reading(GOOD, None, "tencent", 0, None, 1)
+    settings = config.Reading(chain=("embedded", "tencent"), second_opinion="always")
+    assert judge([guess], settings).outcome == "unread"
+    assert opinion.is_enough(judge([guess, sure], settings), [guess, sure], settings)
+    assert not opinion.is_enough(judge([sure], settings), [sure], settings)
+
+
 def test_with_second_opinion_always_a_contradiction_is_for_a_person(gate: MakeGate) -> None:
     at = gate(embedded(*[GOOD] * 3), cloud(*[OTHER] * 3), second_opinion="always")
     at.arrive(vehicle("A"))

@@ -58,7 +58,7 @@ def seen(cause: str) -> tuple[Pixels, Plate]:
     elif cause == "blurred":
         scene = np.asarray(cv2.blur(scene, (35, 1)), np.float32)
     elif cause == "dark":
-        scene = scene * 0.03 + 12
+        scene = scene * 0.02 + 12
     elif cause == "glare":
         spot = np.exp(-(((np.arange(560) - box.center[0]) / 90) ** 2)) * 400
         scene = np.asarray(scene + spot[None, :], np.float32)
@@ -110,6 +110,12 @@ def test_most_of_a_vin_means_that_something_hides_the_rest() -> None:
     assert reason(replace(CLEAR, glare=0.4), reading("WVWZZZ1JZ3W")) == "glare", "and here it is known what"
     assert reason(CLEAR, reading("WVWZZZ1JZ3W", 0.4)) == "blurred", "but these letters are guesses"
     assert reason(CLEAR, reading("WV-1J Z3")) == "blurred"
+
+
+def test_a_guess_at_a_whole_vin_is_blurred_and_nothing_hides_it() -> None:
+    guess = replace(reading(VIN), confidence=(0.95,) * 16 + (0.05,))
+    decision = explained(judge([guess], config.Reading()), vehicle(), [guess])
+    assert (decision.outcome, decision.reason, decision.candidates[0].vin) == ("unread", "blurred", VIN)
 
 
 def test_a_doubtful_vin_is_doubtful_for_the_same_reasons() -> None:

@@ -242,6 +242,19 @@ def test_the_thresholds_are_the_operators() -> None:
     assert judge([reading(GERMAN, 0.65)], lenient).outcome == "accepted"
 
 
+def test_a_vin_that_is_a_guess_is_a_candidate_and_the_vehicle_unread() -> None:
+    for value in (GERMAN, changed(AMERICAN, 16)):
+        guess = judge([reading(value, (*[0.99] * 16, 0.19))], replace(SETTINGS, review_from=0.2))
+        assert (guess.outcome, guess.vin, guess.reason, guess.raw) == ("unread", None, "blurred", value)
+        assert [candidate.vin for candidate in guess.candidates] == [value]
+        assert judge([reading(value, (*[0.99] * 16, 0.21))], replace(SETTINGS, review_from=0.2)).outcome == "needs_review"
+
+
+def test_two_vins_that_compete_are_for_a_person_however_unsure_each_is() -> None:
+    decision = judge([reading(GERMAN, 0.15), reading(changed(GERMAN, 16), 0.15, 1)], replace(SETTINGS, review_from=0.2))
+    assert (decision.outcome, decision.reason) == ("needs_review", "disagreement")
+
+
 def test_a_required_check_digit_that_fails_is_never_accepted() -> None:
     wrong = changed(AMERICAN, 16)
     decision = decide(*(reading(wrong, 1.0, image) for image in range(3)), reading(wrong, None, 0, "cloud"))
@@ -338,7 +351,7 @@ def test_the_raw_text_travels_with_the_decision() -> None:
     assert decide(reading("VIN IM8GDM9AXKPO42788")).raw == "IM8GDM9AXKPO42788"
 
 
-@given(PLAUSIBLE, st.lists(st.floats(0, 1), min_size=17, max_size=17), st.integers(1, 4))
+@given(PLAUSIBLE, st.lists(st.floats(SETTINGS.review_from, 1), min_size=17, max_size=17), st.integers(1, 4))
 def test_readings_that_are_the_same_are_returned(value: str, worths: list[float], times: int) -> None:
     decision = decide(*(reading(value, tuple(worths), image) for image in range(times)))
     assert decision.vin is not None

@@ -12,8 +12,8 @@ from agent.vin import describe
 from agent.vin_text import Spelling, candidates_in, plausible
 
 # What other weights of the two would give, tests/bench/train/opinions.py tells.
-GENERAL, OWN = 0.5, 0.5  # what the logarithms of each recogniser count: columns are no independent witnesses, so less than 1
-_FURTHEST = 12.0  # how far one of them may put a spelling behind its best: it may be blind to what the other sees
+GENERAL, OWN = 0.65, 0.65  # what the logarithms of each recogniser count: columns are no independent witnesses, so less than 1
+_BLIND = -8.0  # the least that the logarithm of a spelling's chance is taken for: any view may be blind to what another shows
 _SETTLED = math.log(0.9)  # from which a view that agrees with the general recogniser needs no other
 _UNLIKE = 4.0  # logarithms by which the likeliest VIN may be less likely than whatever else the columns spell: no VIN may stand there
 _ILLEGIBLE = 6.0  # logarithms below certainty from which its best guess is none: no more than noise that looks a little like letters
@@ -32,7 +32,7 @@ class _Witness:
 
     def logs(self, texts: Sequence[str]) -> Floats:
         """The mean logarithm of the chance of each text."""
-        return np.array([sum(likelihood(view, text) for view in self.views) / len(self.views) for text in texts], np.float32)
+        return np.array([sum(max(likelihood(view, text), _BLIND) for view in self.views) / len(self.views) for text in texts], np.float32)
 
     def free(self) -> float:
         """The same of whatever the columns spell, VIN or not."""
@@ -42,12 +42,12 @@ class _Witness:
 def together(general: Line, looks: Sequence[Look], views: Iterable[Floats]) -> Line:
     """The VIN that fits both best, with the chance of each of its characters; the general recogniser's line where there is none.
 
-    `looks` are those of the general recogniser, `general` the best of them, `views` the shares of the one that reads VINs: ones in which
-    hardly a VIN can stand say nothing, or any text would be made into one. No more of them are asked for than needed.
+    `looks` are those of the general recogniser, `general` the best of them, `views` the shares of the one that reads VINs. Those of either
+    in which hardly a VIN can stand say nothing, or any text would be made into one. No more views are asked for than needed.
     """
     spelled = candidates_in(general.text, general.confidence)
     first = spelled[0] if spelled else None
-    heard = [view for look in looks if (view := look.of_vin()) is not None]
+    heard = [view for look in looks if (view := look.of_vin()) is not None and _shows_vin(view, guesses(view, 1))]
     seen = _told_apart(views, first)
     if not seen and first is None:
         return general
@@ -71,8 +71,8 @@ def _told_apart(views: Iterable[Floats], first: Spelling | None) -> list[Floats]
     """The views that show a VIN; the first alone where it says surely what the other recogniser says."""
     seen = []
     for view in views:
-        found = guesses(view)
-        if not found or found[0].log < max(float(np.log(view.max(1)).sum()) - _UNLIKE, -_ILLEGIBLE):
+        found = guesses(view, 1)
+        if not _shows_vin(view, found):
             continue
         seen.append(view)
         if _is_settled(found, first):
@@ -80,10 +80,14 @@ def _told_apart(views: Iterable[Floats], first: Spelling | None) -> list[Floats]
     return seen
 
 
+def _shows_vin(view: Floats, found: Sequence[Guess]) -> bool:
+    return len(found) > 0 and found[0].log >= max(float(np.log(view.max(1)).sum()) - _UNLIKE, -_ILLEGIBLE)
+
+
 def _weighed(general: Line, first: Spelling | None, witnesses: Sequence[_Witness], texts: Sequence[str]) -> Line:
     """The likeliest text, each character with the share of all there may be, also of what is no VIN, that agrees on it."""
     logs = [witness.logs(texts) for witness in witnesses]
-    total = sum(witness.counts * np.maximum(log, log.max() - _FURTHEST) for witness, log in zip(witnesses, logs, strict=True))
+    total = np.sum([witness.counts * log for witness, log in zip(witnesses, logs, strict=True)], 0)
     other = sum(witness.counts * (witness.free() - _UNLIKE) for witness in witnesses)
     most = float(total.max())
     shares = np.exp(total - most)

@@ -40,5 +40,5 @@ def _is_confirmed(decision: Decision, readings: Sequence[Reading], settings: con
     by_reader: dict[str, list[Reading]] = {}
     for reading in readings:
         by_reader.setdefault(reading.provider, []).append(reading)
-    own = [judge(each, settings).vin for each in by_reader.values()]
-    return sum(vin is not None and vin.value == decision.vin.value for vin in own) > 1
+    own = [judge(each, settings).candidates[:1] for each in by_reader.values()]
+    return sum(best.vin == decision.vin.value for each in own for best in each) > 1

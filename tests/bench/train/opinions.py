@@ -26,7 +26,7 @@ from tests.bench.photos import Photo, photos_in
 from tests.bench.train.known import plate_of
 from tests.bench.train.windows import line_of
 
-WEIGHTS = (0.25, 0.4, 0.5, 0.65, 0.8, 1.0)
+WEIGHTS = (0.35, 0.5, 0.65, 0.8)
 MARKS = (0.8, 0.9, 0.95, 0.98)
 Heard = tuple[Line, list[Look], list[Floats]]
 

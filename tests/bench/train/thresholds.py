@@ -1,13 +1,13 @@
-"""How sure the agent has to be of a VIN before it accepts it, from what it read wrong: `reading.accept_alone` and `accept_checked`.
+"""How sure the agent has to be of a VIN to accept it, or to show it at all, from what it read wrong: three keys of `[reading]`.
 
     python -m tests.bench.train.thresholds PHOTOS [--passes FILE] [--write]
 
 Nobody has transcribed the photographs for tuning, but VINs of some regions carry a check digit (ISO 3779, 49 CFR 565): of those read
 wrong, ten in eleven show it. Most of them were taught to the recogniser, those that `known` keeps were not: they are shown by themselves
 too. FILE is what `tests.bench.passes` has written, of a seed that is not judged; the truth is known there.
-A threshold is the lowest from which on no more than one in `RARE` is expected to be wrong, and two in as many of those that only just
-pass it: of single close-ups, which are harder than what a gate sees; half a case is added for what was not seen. `--write` changes the
-defaults in agent/config.py and config/agent.toml.
+A threshold is the lowest from which on no more than one in `RARE` is expected to be wrong, and no more than two in as many of those
+between any confidence above it and `BAND` more: of single close-ups, which are harder than what a gate sees; half a case is added for what
+was not seen. `review_from` is what most VINs below are wrong. `--write` changes the defaults in agent/config.py and config/agent.toml.
 """
 
 import argparse
@@ -32,7 +32,9 @@ from tests.bench.photos import Photo, photos_in
 from tests.bench.train.known import KEPT
 
 RARE = 100
+BAND = 0.1
 LUCKY = 1 / 11  # wrong VINs whose check digit is right: there are eleven
+GUESSES = np.round(np.arange(0.01, 0.5, 0.01), 2)
 GRID = np.round(np.arange(0.5, 0.991, 0.01), 2)
 FILES = {Path(config.__file__): r"({name}: float = number\()[0-9.]+", Path("config/agent.toml"): r"({name} = )[0-9.]+"}
 
@@ -65,16 +67,44 @@ def lowest(claims: Sequence[Claim], odd: float) -> float:
     """The lowest threshold that fits; `odd` is what a wrong one counts that was not seen."""
     sure, wrong = np.array([claim.confidence for claim in claims]), np.array([claim.wrong for claim in claims])
 
-    def share(low: float, high: float) -> float:
+    def share(low: float, high: float, unseen: float) -> float:
         inside = (sure >= low) & (sure < high)
-        return float((wrong[inside].sum() + odd / 2) / max(1, inside.sum()))
+        return float((wrong[inside].sum() + unseen) / max(1, inside.sum()))
 
-    return min((float(least) for least in GRID if share(least, 2.0) <= 1 / RARE and share(least, least + 0.1) <= 2 / RARE), default=1.0)
+    least = 1.0
+    for low in map(float, GRID[::-1]):
+        if share(low, low + BAND, 0.0) > 2 / RARE:
+            break
+        if share(low, 2.0, odd / 2) <= 1 / RARE and share(low, low + BAND, odd / 2) <= 2 / RARE:
+            least = low
+    return least
+
+
+def guesses(claims: Sequence[Claim]) -> float:
+    """The confidence below which a VIN is wrong as often as right."""
+    return max((float(low) for low in GUESSES if _wrong_below(claims, low) >= 0.5), default=0.0)
+
+
+def _wrong_below(claims: Sequence[Claim], confidence: float) -> float:
+    wrong = [claim.wrong for claim in claims if claim.confidence < confidence]
+    return sum(wrong) / max(1, len(wrong))
 
 
 def table(name: str, claims: Sequence[Claim]) -> str:
     rows = [f"{name}: least sure character, VINs, wrong of them"]
-    for low, high in ((0.0, 0.5), (0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.98), (0.98, 1.01)):
+    for low, high in (
+        (0.0, 0.1),
+        (0.1, 0.2),
+        (0.2, 0.3),
+        (0.3, 0.5),
+        (0.5, 0.6),
+        (0.6, 0.7),
+        (0.7, 0.8),
+        (0.8, 0.9),
+        (0.9, 0.95),
+        (0.95, 0.98),
+        (0.98, 1.01),
+    ):
         inside = [claim for claim in claims if low <= claim.confidence < high]
         rows.append(f"  {low:.2f}…{min(high, 1.0):.2f} {len(inside):6} {sum(claim.wrong for claim in inside):6.1f}")
     return "\n".join(rows)
@@ -133,6 +163,7 @@ def main() -> None:
         values[name] = lowest(claims, odd)
         print(table(name, claims))
         print(table("  of these, photographs the recogniser was never taught", list(kind(never_taught))))
+    values["review_from"] = guesses(list(alone(vins)))
     print(", ".join(f"reading.{name} = {value:g}" for name, value in values.items()))
     if options.write:
         written(values)
