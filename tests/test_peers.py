@@ -90,7 +90,7 @@ def test_rendered_frames_know_where_the_vin_is_and_where_there_is_none() -> None
 
 def look(pixels: Pixels) -> Answer:
     """Reads the same in every picture."""
-    return Answer((Box(0, 0, pixels.shape[1], pixels.shape[0]).corners(),), (VIN,), 2.0)
+    return Answer((Box(0, 0, pixels.shape[1], pixels.shape[0]).corners(),), (VIN,))
 
 
 def test_the_figures_are_printed_and_written_down(
@@ -100,7 +100,7 @@ def test_the_figures_are_printed_and_written_down(
     shots = [Shot(kind, shot.pixels, shot.line, shot.vin) for kind in ("standing", "busy")] + [Shot("empty", shot.pixels, None)]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(peers, "rendered", lambda _vehicles: iter(shots))
-    monkeypatch.setattr(peers, "contenders", lambda: [Contender("one", look), Contender("other", look)])
+    monkeypatch.setattr(peers, "contenders", lambda: [Contender("one", look, look), Contender("other", look)])
     monkeypatch.setattr(os, "sched_setaffinity", lambda _process, cores: None)
     peers.main(["--vehicles", "1"])
     told = json.loads((tmp_path / peers.RESULT).read_text())

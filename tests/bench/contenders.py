@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from agent import config
 from agent.clock import Clock
-from agent.domain import Box, Pixels
+from agent.domain import Box, Pixels, Plate
 from agent.errors import Rejected
 from agent.ocr.embedded import Embedded
 from agent.still import picture
@@ -37,17 +37,19 @@ Quad = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The places where text was found, those that count as the VIN's; the VINs in it; and the time of finding alone, where it is apart."""
+    """The places where text was found, those that count as the VIN's, and the VINs in it."""
 
     places: tuple[Corners, ...]
     vins: tuple[str, ...]
-    find_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
+    """`find` is finding alone, where it is apart: at a gate one process finds in frame after frame, and another one reads."""
+
     name: str
     look: Callable[[Pixels], Answer]
+    find: Callable[[Pixels], object] | None = None
 
 
 def spent_ms() -> float:
@@ -59,11 +61,12 @@ def spent_ms() -> float:
 def contenders() -> list[Contender]:
     """Models are loaded here, once; ends the program where one cannot be had."""
     whole, shrunk = _rapid(), _rapid({"Det.limit_type": "max", "Det.limit_side_len": LONGEST})
+    agent, opened = Agent(), Opened()
     return [
-        Contender("this agent", Agent().look),
+        Contender("this agent", agent.look, agent.find),
         Contender("RapidOCR, whole frame", lambda pixels: _recognised(whole(pixels))),
         Contender(f"RapidOCR, frame at {LONGEST}", lambda pixels: _recognised(shrunk(pixels))),
-        Contender(f"OpenCV DB at {LONGEST} + recogniser", Opened().look),
+        Contender(f"OpenCV DB at {LONGEST} + recogniser", opened.look, opened.find),
         Contender("Tesseract, psm 11", tesseract),
     ]
 
@@ -76,9 +79,8 @@ class Agent:
         self._reader = Embedded(self._settings).__enter__()
 
     def look(self, pixels: Pixels) -> Answer:
-        began, vision = spent_ms(), self._settings.vision
-        lines = [line for line in plate.find(pixels, vision.min_text_px) if line.score >= OFFERED][:1]
-        find_ms = spent_ms() - began
+        vision = self._settings.vision
+        lines = [line for line in self.find(pixels) if line.score >= OFFERED][:1]
         sent = [line.box.grown(vision.margin_x * line.box.height, vision.margin_y * line.box.height).corners(line.angle) for line in lines]
         try:
             images = [picture(pixels, line, vision, self._reader, "frame", 0, Clock().now()) for line in lines]
@@ -86,7 +88,10 @@ class Agent:
         except Rejected:
             readings = []
         vin = judge(readings, self._settings.reading).vin
-        return Answer(tuple(sent), (vin.value,) if vin else (), find_ms)
+        return Answer(tuple(sent), (vin.value,) if vin else ())
+
+    def find(self, pixels: Pixels) -> list[Plate]:
+        return plate.find(pixels, self._settings.vision.min_text_px)
 
 
 def _rapid(more: dict[str, Any] | None = None) -> Any:
@@ -121,13 +126,11 @@ class Opened:
         self._rapid, self._net = _rapid(), cv2.dnn.readNetFromONNX(_detector())
 
     def look(self, pixels: Pixels) -> Answer:
-        began = spent_ms()
-        places = self._found(pixels)
-        find_ms = spent_ms() - began
+        places = self.find(pixels)
         lines = [self._rapid(_cut(pixels, place), use_det=False, use_cls=False, use_rec=True).txts for place in places]
-        return Answer(tuple(map(_corners, places)), _vins(line for each in lines for line in each or ()), find_ms)
+        return Answer(tuple(map(_corners, places)), _vins(line for each in lines for line in each or ()))
 
-    def _found(self, pixels: Pixels) -> list[Quad]:
+    def find(self, pixels: Pixels) -> list[Quad]:
         scale = min(1.0, LONGEST / max(pixels.shape[:2]))
         height, width = (max(_STEP, round(side * scale / _STEP) * _STEP) for side in pixels.shape[:2])
         self._net.setInput(cv2.dnn.blobFromImage(pixels, 1 / 127.5, (width, height), (127.5, 127.5, 127.5)))

@@ -6,16 +6,18 @@ Rendered 1080p frames, whose truth is known: a vehicle that stands, the same dri
 without it. With photographs also a sample of those that are judged. Recall: at least 90 % of the VIN's line, of its middle half because
 labels leave air around it, lies in the picture this agent would send, or in all of another's text boxes together. Exact: the VIN is among
 those that were read; a false alarm is any 17 characters that could be a VIN where there is none, also one that a gate would only give for
-review. Times are of the processor. Prints a table and writes build/peers.json.
+review. Times are of the processor; that of finding alone is taken frame after frame, as in the process of a camera. Prints a table and
+writes build/peers.json.
 """
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -23,10 +25,12 @@ import numpy.typing as npt
 
 from agent.camera.scene import DIGITS, LETTERS, Scene, View, vin_of
 from agent.domain import Pixels
-from tests.bench.contenders import Answer, Contender, contenders, spent_ms
+from tests.bench.contenders import Contender, contenders, spent_ms
 from tests.bench.cover import Corners
 from tests.bench.photos import negatives_in, photos_in, picture
 from tests.bench.scores import COVERED
+
+Answered = TypeVar("Answered")
 
 RESULT = Path("build/peers.json")
 VEHICLES, PHOTOGRAPHS, NEGATIVES = 8, 20, 10
@@ -46,7 +50,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a contender made of the frames of one kind; `ms` are medians of processor time, `find_ms` where finding is apart."""
+    """What a contender made of the frames of one kind; `ms` are medians of processor time, `find_ms` of finding alone where it is apart."""
 
     contender: str
     kind: str
@@ -131,22 +135,16 @@ def _middle(line: Corners) -> npt.NDArray[np.float64]:
 
 
 def measured(contender: Contender, kind: str, shots: Sequence[Shot]) -> Result:
-    contender.look(shots[0].pixels)  # the first call makes what later ones use again
-    answers: list[Answer] = []
-    spent: list[float] = []
-    for shot in shots:
-        began = spent_ms()
-        answers.append(contender.look(shot.pixels))
-        spent.append(spent_ms() - began)
+    answers, ms = _timed(contender.look, shots)
+    find_ms = _timed(contender.find, shots)[1] if contender.find else None
     pairs = list(zip(shots, answers, strict=True))
     with_line = [held(shot.line, answer.places, shot.pixels.shape[:2]) for shot, answer in pairs if shot.line]
-    finding = [answer.find_ms for answer in answers if answer.find_ms is not None]
     return Result(
         contender=contender.name,
         kind=kind,
         frames=len(shots),
-        ms=round(float(np.median(spent)), 1),
-        find_ms=round(float(np.median(finding)), 1) if finding else None,
+        ms=ms,
+        find_ms=find_ms,
         lines=len(with_line),
         covered=sum(share >= COVERED for share in with_line),
         known=sum(bool(shot.vin) for shot in shots),
@@ -156,6 +154,18 @@ def measured(contender: Contender, kind: str, shots: Sequence[Shot]) -> Result:
     )
 
 
+def _timed(work: Callable[[Pixels], Answered], shots: Sequence[Shot]) -> tuple[list[Answered], float]:
+    """What becomes of each frame, and the median of the time that takes, one after the other."""
+    work(shots[0].pixels)  # the first call makes what later ones use again
+    answers: list[Answered] = []
+    spent: list[float] = []
+    for shot in shots:
+        began = spent_ms()
+        answers.append(work(shot.pixels))
+        spent.append(spent_ms() - began)
+    return answers, round(float(np.median(spent)), 1)
+
+
 def ratio(results: Sequence[Result]) -> float:
     """How many times cheaper our finder is on a busy frame than the first other contender, which reads all of it."""
     busy = [result for result in results if result.kind == "busy"]
@@ -163,7 +173,7 @@ def ratio(results: Sequence[Result]) -> float:
 
 
 def report(results: Sequence[Result]) -> None:
-    print(f"{'':34} {'frames':>12} {'ms':>8} {'of it find':>11} {'recall':>9} {'exact':>9} {'false alarms':>13}")
+    print(f"{'':34} {'frames':>12} {'ms':>8} {'find alone':>11} {'recall':>9} {'exact':>9} {'false alarms':>13}")
     for each in results:
         find = "-" if each.find_ms is None else f"{each.find_ms:.0f}"
         counts = [f"{count}/{of}" if of else "-" for count, of in ((each.covered, each.lines), (each.exact, each.known))]
