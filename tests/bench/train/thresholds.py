@@ -7,7 +7,8 @@ wrong, ten in eleven show it. Most of them were taught to the recogniser, those 
 too. FILE is what `tests.bench.passes` has written, of a seed that is not judged; the truth is known there.
 A threshold is the lowest from which on no more than one in `RARE` is expected to be wrong, and no more than two in as many of those
 between any confidence above it and `BAND` more: of single close-ups, which are harder than what a gate sees; half a case is added for what
-was not seen. `review_from` is what most VINs below are wrong. `--write` changes the defaults in agent/config.py and config/agent.toml.
+was not seen. `review_from` is the confidence below which as many VINs are wrong as right. `--write`
+changes the defaults in agent/config.py and config/agent.toml.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,7 @@ from tests.bench.train.known import KEPT
 RARE = 100
 BAND = 0.1
 LUCKY = 1 / 11  # wrong VINs whose check digit is right: there are eleven
+EDGES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.01)  # of the table
 GUESSES = np.round(np.arange(0.01, 0.5, 0.01), 2)
 GRID = np.round(np.arange(0.5, 0.991, 0.01), 2)
 FILES = {Path(config.__file__): r"({name}: float = number\()[0-9.]+", Path("config/agent.toml"): r"({name} = )[0-9.]+"}
@@ -92,19 +95,7 @@ def _wrong_below(claims: Sequence[Claim], confidence: float) -> float:
 
 def table(name: str, claims: Sequence[Claim]) -> str:
     rows = [f"{name}: least sure character, VINs, wrong of them"]
-    for low, high in (
-        (0.0, 0.1),
-        (0.1, 0.2),
-        (0.2, 0.3),
-        (0.3, 0.5),
-        (0.5, 0.6),
-        (0.6, 0.7),
-        (0.7, 0.8),
-        (0.8, 0.9),
-        (0.9, 0.95),
-        (0.95, 0.98),
-        (0.98, 1.01),
-    ):
+    for low, high in pairwise(EDGES):
         inside = [claim for claim in claims if low <= claim.confidence < high]
         rows.append(f"  {low:.2f}…{min(high, 1.0):.2f} {len(inside):6} {sum(claim.wrong for claim in inside):6.1f}")
     return "\n".join(rows)
