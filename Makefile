@@ -6,6 +6,7 @@ PHOTOS ?=
 QUICK  ?=
 PASSES ?=
 PEERS  ?=
+FAULTS ?=
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
 TOOLS        = mosquitto mosquitto-clients openssl procps
 # What the device tests need besides: whole Debian trees, an RTSP server, a machine with a kernel of its own for USB.
@@ -54,8 +55,8 @@ accuracy: $(VENV)/dev.done  ## finder and embedded reader against labelled photo
 passes: $(VENV)/dev.done  ## what a yard gets: 1,000 rendered vehicles by day, night, rain, glare, speed and tilt, told by the agent itself
 	$(BIN)/python -m tests.bench.passes
 
-chaos: $(VENV)/dev.done  ## fifty times kill -9, with one line of figures
-	$(BIN)/python -m tests.chaos.kills 50
+chaos: tools $(VENV)/dev.done  ## every fault, one line of figures each, and the table of the README: make chaos [FAULTS="R1 R9"], as root
+	$(BIN)/python -m tests.chaos $(FAULTS)
 
 day: $(VENV)/dev.done  ## a day at the gate in three minutes: 500 vehicles, two providers, faults of every kind, three kills
 	$(BIN)/python -m tests.chaos.day

@@ -1,0 +1,13 @@
+"""The faults that are done to the agent, by number, each a function of a folder to work in and whether to run the full form."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.chaos import kills
+from tests.chaos.row import Row
+
+Fault = Callable[[Path, bool], Row]
+
+FAULTS: dict[str, Fault] = {
+    "K": kills.fault,
+}
