@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -9,7 +10,7 @@ from multiprocessing.process import BaseProcess
 from typing import Literal
 
 from agent.domain import Alarm
-from agent.wire import Captured, Ended, FromChild, FromParent, Job, Kept, Level, Progress, Rate, Stands
+from agent.wire import Captured, Ended, FromChild, FromParent, Job, Kept, Level, Look, Looked, Progress, Rate, Stands
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +20,10 @@ FIRST_WAIT_S, LONGEST_WAIT_S, STOP_S = 1.0, 60.0, 4.0
 SECOND_FRAME = 1.25  # times the deadline: how slow a camera is shows only then
 GAPS = 2.0  # times the gap between its frames, as set or as the last two had it, a slow camera may be silent
 STALE = 0.75  # of its deadline: without a good frame for so long a camera is not online
+LOOKS = 8  # that may be under way
 _POOR = ("dark", "bright", "spool_blocked")  # what no plate can be read in
 
-State = Literal["starting", "online", "degraded", "offline", "ended"]
+State = Literal["starting", "online", "degraded", "offline", "ended", "disabled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Child:
         self._framed_at: float | None = None
         self.fps = self._told_fps = job.camera.fps
         self._told_level = job.log_level
+        self._looks: deque[Look] = deque(maxlen=LOOKS)
+        self.looked: deque[Looked] = deque(maxlen=LOOKS)  # answers to them
 
     @property
     def finished(self) -> bool:
@@ -127,6 +131,9 @@ class Child:
         """Take in one message; what has to be kept is handed back for the store."""
         if isinstance(word, Captured | Stands):
             return word
+        if isinstance(word, Looked):
+            self.looked.append(word)
+            return None
         if isinstance(word, Ended):
             self._ended = word
             return None
@@ -158,6 +165,14 @@ class Child:
             return None
         self._told_level = self.job.log_level
         return Level(self._told_level)
+
+    def look(self, token: str) -> None:
+        """Have what is in view now committed; the answer comes into `looked`. May be called from any thread."""
+        self._looks.append(Look(token))
+
+    def asked(self) -> Look | None:
+        """What the process has to be asked for, once."""
+        return self._looks.popleft() if self._looks else None
 
     def hung_up(self) -> None:
         """The pipe is at its end: everything the process ever said was read. Called by the take thread."""

@@ -108,6 +108,7 @@ class Mqtt:
     inflight: int = number(10, 1, 1000)
     replay_per_s: float = number(10.0, 0, 100_000)  # 0: no limit
     last: bool = True
+    commands: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

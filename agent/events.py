@@ -23,7 +23,7 @@ SCHEMAS = {
     for name, file in (
         ("vin", "vin-read"), ("unread", "vin-unread"), ("last", "last"),
         ("status", "status"), ("info", "info"), ("health", "health"), ("camera", "camera-status"), ("alarm", "camera-alarm"),
-        ("audit", "audit"),
+        ("audit", "audit"), ("cmd", "cmd"), ("rsp", "rsp"),
     )
 }  # fmt: skip
 
@@ -32,7 +32,10 @@ _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One publication: `properties` are MQTT 5 user properties, left out together with the content type under 3.1.1."""
+    """One publication: `properties` are MQTT 5 user properties, left out together with the content type under 3.1.1.
+
+    `correlation` is what an asker gave us, to know the answer by (MQTT 5).
+    """
 
     topic: str
     payload: bytes
@@ -40,6 +43,7 @@ class Message:
     retain: bool = False
     content_type: str = "application/json"
     properties: tuple[tuple[str, str], ...] = ()
+    correlation: bytes = b""
 
 
 def encode(payload: Payload) -> bytes:

@@ -12,6 +12,7 @@ from agent import config, state
 from agent.child import View
 from agent.children import Children
 from agent.clock import Clock
+from agent.commands import KINDS
 from agent.domain import Decision, Event, Reason, Stamp
 from agent.events import Message, delivered, event_message, last, queued_ms
 from agent.identity import Identity
@@ -40,6 +41,7 @@ class Board:
     other_text: int = 0  # passes in which a sign or a licence plate was read, and nothing else
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     mqtt: Callable[[], state.MqttHealth] | None = None
+    commands: Callable[[], state.CommandsHealth] | None = None
     power: Power = field(default_factory=Power)
     disk: Disk = field(default_factory=Disk)
     heat: state.Heat = "normal"
@@ -128,7 +130,8 @@ class Reporter:
             state.CameraInfo(name=each.name, gate=each.gate, driver=each.driver, lane=each.lane or None, direction=each.direction or None)
             for each in self._settings.camera
         ]
-        payload = state.info(self._identity.facts, cameras, self._settings.reading.chain)
+        capabilities = [f"cmd/{name}" for name in KINDS] if self._settings.mqtt.commands else []
+        payload = state.info(self._identity.facts, cameras, self._settings.reading.chain, capabilities)
         return state.retained(self._identity.topics.info, payload)
 
     def known_lasts(self) -> dict[str, int]:
@@ -196,6 +199,7 @@ class Reporter:
             ),
             spool=state.SpoolHealth(waiting=len(store.spool), oldest_age_s=_waited_s(store.spool.oldest_ms(), now)),
             mqtt=board.mqtt() if board.mqtt else None,
+            commands=board.commands() if board.commands else None,
             providers=self._providers(now),
             clock=state.ClockHealth(trust=now.trust),
             power=_power(board),

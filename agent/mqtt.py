@@ -18,9 +18,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent import config, tls
 from agent.errors import NeedsOperator, RetryLater
 from agent.events import Message
+from agent.inbox import Inbox
 
 CONNECT_S = 5.0  # for the connection, for TLS and for the broker's answer, each
 CLOSE_S = 1.0
+MOST_TAKEN = 65_536  # bytes of a packet a broker may bring us; with MQTT 5 it keeps larger ones to itself
 NOT_YET_VALID = 9  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID
 
 PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
@@ -50,8 +52,9 @@ DEMANDS = (
 class Link:
     """A context manager around one connection: leaving it in order says goodbye, leaving it by an error lets the will speak."""
 
-    def __init__(self, settings: config.Mqtt, client_id: str, will: Message) -> None:
-        self._settings, self._client_id, self._will = settings, client_id, will
+    def __init__(self, settings: config.Mqtt, client_id: str, will: Message, inbox: Inbox | None = None) -> None:
+        """What is to be brought to the inbox is asked for as soon as the connection is open."""
+        self._settings, self._client_id, self._will, self._inbox = settings, client_id, will, inbox
         self.where = f"{settings.host}:{settings.port}"
         self.lost: str | None = None  # one sentence, once the connection is gone
         self._answer: tuple[ReasonCode, Properties | None] | None = None
@@ -68,6 +71,8 @@ class Link:
         self._client.loop_start()
         try:
             self._greet()
+            if self._inbox:
+                self._inbox.subscribe(self._client)
         except BaseException:
             self._drop()
             raise
@@ -150,8 +155,9 @@ class Link:
 
     def _connect(self) -> None:
         where, settings = self.where, self._settings
+        limits = _limits() if settings.protocol == "5" else None
         try:
-            self._client.connect(settings.host, settings.port, settings.keepalive_s)
+            self._client.connect(settings.host, settings.port, settings.keepalive_s, properties=limits)
         except ssl.SSLCertVerificationError as exc:
             if exc.verify_code == NOT_YET_VALID:
                 raise RetryLater(f"the certificate of {where} is not valid yet by this device's clock, which may not be set") from exc
@@ -237,4 +243,12 @@ def _properties(kind: int, message: Message) -> Properties:
     properties.ContentType = message.content_type
     if message.properties:
         properties.UserProperty = list(message.properties)
+    if message.correlation:
+        properties.CorrelationData = message.correlation
+    return properties
+
+
+def _limits() -> Properties:
+    properties: Properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # see above
+    properties.MaximumPacketSize = MOST_TAKEN
     return properties

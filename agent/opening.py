@@ -18,6 +18,7 @@ from agent.ocr import open_providers
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
 from agent.ocr.memory import Memory
+from agent.orders import Orders
 from agent.power import DiskWatch
 from agent.publish import Publisher, Tally
 from agent.stages import Read, Send, Take
@@ -45,6 +46,7 @@ class Opening:
     children: Children
     board: Board
     reporter: Reporter
+    orders: Orders
     tally: Tally
     stop_reading: threading.Event
     ring_reading: Callable[[], None] = lambda: None
@@ -82,9 +84,11 @@ class Opening:
     @contextlib.contextmanager
     def send(self) -> Iterator[Send]:
         mqtt, now, topics = self.settings.mqtt, self.clock.now, self.identity.topics
-        with Link(mqtt, self.identity.client_id, self.reporter.will()) as link:
+        inbox = self.orders.inbox if mqtt.commands else None
+        with Link(mqtt, self.identity.client_id, self.reporter.will(), inbox) as link:
             publisher = Publisher(link, self.store.outbox, topics, mqtt, self.reporter.everything, now(), self.tally)
             self.board.mqtt, self.board.wake_send = publisher.health, link.wake
+            self.orders.publish = publisher.publish_state
             log.info("connected to the broker at %s", link.where)
             yield Send(publisher, self.reporter, self.store, self.clock)
             # Left in order: because the agent stops, or because another broker is to be told from now on.

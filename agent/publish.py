@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.2  # how long a live event may wait to be noticed
 SILENT_S = 60.0  # a broker that acknowledges nothing for so long is given up
 LAST_EVERY_S = 1.0
+MOST_COMPLAINTS = 64  # where an answer goes is named by whoever asked
 REFUSED_WAIT_S, REFUSED_LONGEST_S = 60.0, 3600.0
 
 
@@ -196,7 +197,7 @@ class Publisher:
         if self._retry_at == float("inf"):
             self._retry_at = now.seconds + self._retry_s
             self._retry_s = min(REFUSED_LONGEST_S, 2 * self._retry_s)
-        if (topic, refusal) not in self._complained:
+        if (topic, refusal) not in self._complained and len(self._complained) < MOST_COMPLAINTS:
             self._complained.add((topic, refusal))
             log.warning(
                 "the broker at %s refuses %s: %s; check its access list, events wait until it takes them", self._link.where, topic, refusal

@@ -25,7 +25,7 @@ from agent.seen import Seen, different, is_vetoed
 from agent.store import Spooled, Store
 from agent.vin import judge
 from agent.vin_code import asked
-from agent.wire import Ack, Captured, FromChild, FromParent, Stands
+from agent.wire import COMMAND, Ack, Captured, FromChild, FromParent, Stands
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Take:
             time.sleep(0.2)  # nothing to wait on: every camera is between two processes
             return False
         for pipe, child in pipes.items():
-            for word in (child.rate(), child.level()):
+            for word in (child.rate(), child.level(), child.asked()):
                 if word is not None:
                     _say(pipe, word)
         ready = wait(pipes, timeout=0.5)
@@ -148,14 +148,15 @@ class Read:
     def _end(self, spooled: Spooled, seen: Seen) -> None:
         """The one event about this vehicle, unless it was none, or was told already."""
         decision, capture = reasons.explained(self._decided(seen), spooled.capture, seen.readings), spooled.capture
-        if decision.vin is None and seen.why_not is None and reasons.is_other_text(capture, seen.readings):
+        wanted = capture.trigger == COMMAND  # who asked for it gets an event, whatever it is
+        if not wanted and decision.vin is None and seen.why_not is None and reasons.is_other_text(capture, seen.readings):
             self.store.spool.forget(capture.read_id)
             self.board.other_text += 1
             log.info("%s: no vehicle: a sign or a licence plate, %r", capture.read_id, decision.raw)
             return
         arrivals = Arrivals(self.store.arrivals)
         before = arrivals.before(capture, decision.vin.value) if decision.vin else None
-        if decision.vin and before and before.is_this(decision, self.settings.again_s):
+        if not wanted and decision.vin and before and before.is_this(decision, self.settings.again_s):
             with self.store.transaction():
                 arrivals.note(capture, decision.vin.value, before.read_id, accepted=True, now_ms=self.clock.now().utc_ms)
                 self.store.spool.forget(capture.read_id)

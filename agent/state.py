@@ -65,6 +65,15 @@ class MqttHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandsHealth:
+    """What came in below `cmd/` since the agent started; `dropped` were too many at once to be looked at."""
+
+    done: int
+    refused: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderHealth:
     state: str
     calls_today: int
@@ -128,6 +137,7 @@ class Health:
     queue: QueueHealth | None = None
     spool: SpoolHealth | None = None
     mqtt: MqttHealth | None = None
+    commands: CommandsHealth | None = None
     providers: Mapping[str, ProviderHealth] | None = None
     clock: ClockHealth | None = None
     power: PowerHealth | None = None

@@ -28,11 +28,12 @@ class Audit:
     """Something the yard will not hear of in the ordinary way, and why.
 
     `evicted`: a vehicle that had to make room; `damaged`: a row whose checksum did not agree; `lost`: a whole store;
-    `config`: other settings hold from now on. `id` is the event's or vehicle's own (for `lost`, the name of the file kept, or
-    nothing; for `config`, the hash of the settings), `sequence` its number if it had one.
+    `config`: other settings hold from now on; `command`: somebody had something done over MQTT. `id` is the event's or vehicle's
+    own (for `lost`, the name of the file kept, or nothing; for `config`, the hash of the settings; for `command`, its txn),
+    `sequence` its number if it had one.
     """
 
-    what: Literal["evicted", "damaged", "lost", "config"]
+    what: Literal["evicted", "damaged", "lost", "config", "command"]
     source: str
     id: str
     sequence: int | None

@@ -1,5 +1,6 @@
 """The parent process: opens the store, starts the workers, and from then on only looks after them."""
 
+import contextlib
 import errno
 import faulthandler
 import logging
@@ -16,14 +17,19 @@ from agent import config, ending, logs, reboot, systemd
 from agent.bounds import Bounds
 from agent.children import Children
 from agent.clock import Clock
-from agent.errors import AgentError, RetryLater
+from agent.control import Control, Main
+from agent.errors import AgentError, NeedsOperator, RetryLater
+from agent.events import Payload
 from agent.health import Board, Reporter
 from agent.identity import Identity, identify
+from agent.inbox import Inbox
 from agent.ocr import common_bounds
 from agent.opening import FAREWELL_S, Opening, jobs
+from agent.orders import Orders
 from agent.publish import Tally
 from agent.reload import Change, audit, compared
 from agent.store import Store
+from agent.switches import Switches
 from agent.vision import zxing
 from agent.worker import Worker
 
@@ -61,17 +67,22 @@ def run(settings: config.Settings, load: Load) -> int:
 
 
 class Supervisor:
-    """Four workers, the cameras' processes, and the main thread that watches over both."""
+    """Five workers, the cameras' processes, and the main thread that watches over both."""
 
     def __init__(self, settings: config.Settings, identity: Identity, bounds: Bounds, store: Store, clock: Clock, load: Load) -> None:
-        self._settings, self._store, self._clock, self._load = settings, store, clock, load
+        self._settings, self._store, self._clock, self._load, self._facts = settings, store, clock, load, identity.facts
         self._asked: list[int] = []
-        self._children = Children(jobs(settings, bounds), store.spots.of)
+        self._bounds, self._main, self._switches = bounds, Main(), Switches.kept(store)
+        self._children = Children(jobs(settings, bounds), store.spots.of, self._switches.off)
         self._board = Board(clock.now(), str(ULID()), ending.last_exit(store, settings.agent.state_dir))
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
-        self._stops = {name: threading.Event() for name in ("take", "read", "send", "power")}
+        self._stops = {name: threading.Event() for name in ("take", "read", "send", "power", "command")}
+        control = Control(store, self._children, self._main, self._switches, lambda: self._settings, self._renew, self._reload_asked)
+        inbox, told = Inbox(identity.topics.commands), lambda command: control.tell(command, self._facts, clock.now())
+        orders = Orders(inbox, identity.topics.root, control.handlers(), told)
+        self._board.commands = orders.health
         self._opening = Opening(
-            settings, identity, store, clock, self._children, self._board, self._reporter,
+            settings, identity, store, clock, self._children, self._board, self._reporter, orders,
             Tally(last=self._reporter.known_lasts()), self._stops["read"],
         )  # fmt: skip
         self._workers = {
@@ -80,7 +91,9 @@ class Supervisor:
             "send": Worker("send", self._opening.send, self._stops["send"]),
             # Never late: a firmware that does not answer is no reason to start everything anew, and again.
             "power": Worker("power", self._opening.power, self._stops["power"], budget_s=float("inf")),
+            "command": Worker("command", lambda: contextlib.nullcontext(orders), self._stops["command"]),
         }
+        inbox.ring = self._workers["command"].ring
         self._opening.ring_reading = self._workers["read"].ring
         self._ladder = reboot.Ladder(ending.last_reboot(store), partial(ending.rebooting, store))
         self._named_late: set[str] = set()
@@ -116,6 +129,7 @@ class Supervisor:
                 log.critical("%s; leaving, so that the service manager starts afresh", why)
                 systemd.failing(why, errno.EIO)
                 return 1
+            self._main.run()
             self._children.look_after()
             now = time.monotonic()
             if self._on_time(now) and ping_s is not None and now - pinged_at >= ping_s:
@@ -128,6 +142,9 @@ class Supervisor:
 
     def _look(self) -> None:
         """What need not be looked at more than once a second."""
+        if self._switches.goes_back(time.monotonic()):
+            log.info("the time of the other log level is over")
+            self._renew()
         local = [child.view for child in self._children.all if reboot.of_this_machine(child.job.camera)]
         self._ladder.look(local, self._settings.power.reboot_after_min, self._clock.now())
         words = self._status()
@@ -162,20 +179,34 @@ class Supervisor:
             self._reload()
         return False
 
-    def _reload(self) -> None:
+    def _renew(self) -> None:
+        """Have log and cameras as settings and switches together want them."""
+        settings = self._switches.over(self._settings)
+        logs.at(settings.agent.log_level)
+        self._children.renew(jobs(settings, self._bounds), self._switches.off)
+
+    def _reload_asked(self) -> Payload:
+        change = self._reload()
+        if change is None:
+            raise NeedsOperator(f"the changed configuration is refused: {self._board.refused}")
+        return {"changed": list(change.taken), "waiting": list(change.waiting)}
+
+    def _reload(self) -> Change | None:
         """Take over what a running agent can take over; a configuration that is wrong changes nothing."""
         systemd.reloading("STATUS=reading the configuration anew")
+        change: Change | None = None
         try:
-            change = compared(self._settings, self._load())
-            identity, bounds = identify(change.settings), common_bounds(change.settings.reading.chain, change.settings)
+            read = compared(self._settings, self._load())
+            identity, bounds = identify(read.settings), common_bounds(read.settings.reading.chain, read.settings)
         except AgentError as wrong:
             self._board.refused = str(wrong)
             log.error("the changed configuration is refused, the one before it holds on: %s", wrong)
         else:
-            self._board.refused = ""
-            self._take_over(change, identity, bounds)
+            change, self._board.refused = read, ""
+            self._take_over(read, identity, bounds)
         self._words = self._status()
         systemd.notify("READY=1", f"STATUS={self._words}")
+        return change
 
     def _take_over(self, change: Change, identity: Identity, bounds: Bounds) -> None:
         if change.waiting:
@@ -183,11 +214,10 @@ class Supervisor:
         log.info("the configuration was read anew; changed: %s", ", ".join(change.taken) or "nothing")
         if not change.taken:
             return
-        self._settings = change.settings
-        logs.at(change.settings.agent.log_level)
+        self._settings, self._bounds, self._facts = change.settings, bounds, identity.facts
         self._opening.renew(change.settings, identity)
         self._reporter.renew(change.settings, identity)
-        self._children.renew(jobs(change.settings, bounds))
+        self._renew()
         for name, sections in OPENED_FROM.items():
             if change.touches(*sections):
                 self._workers[name].reopen()
@@ -209,6 +239,7 @@ class Supervisor:
         systemd.notify("STOPPING=1", "STATUS=stopping")
         self._board.phase = "stopping"
         self._stops["power"].set()
+        self._stops["command"].set()
         self._children.stop()
         if not self._wait(self._children.gone, CHILDREN_S):
             self._children.kill()
@@ -216,6 +247,7 @@ class Supervisor:
         self._end("take", 0.7)
         self._end("read", READ_S)
         self._wait(lambda: not len(self._store.outbox) or bool(self._workers["send"].trouble), DRAIN_S)
+        self._end("command", 0.1)
         self._end("send", SEND_S)
 
     @staticmethod

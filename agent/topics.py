@@ -40,6 +40,11 @@ class Topics:
     def health(self) -> str:
         return f"{self.root}/health"
 
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What is subscribed: `cmd/#` would be one, and would bring what nobody has a name for."""
+        return f"{self.root}/cmd/+", f"{self.root}/cmd/camera/+"
+
     def camera_status(self, camera: str) -> str:
         return f"{self.root}/camera/{level('camera', camera)}/status"
 

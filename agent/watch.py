@@ -15,14 +15,14 @@ from agent import config, logs
 from agent.bounds import Bounds
 from agent.camera import Camera, open_camera
 from agent.clock import Clock
-from agent.domain import Capture, EncodedImage, Frame, Reading
+from agent.domain import Capture, EncodedImage, Frame, Plate, Reading
 from agent.errors import AgentError, NeedsOperator, Rejected
 from agent.vision import barcode, encode, keeping, plate
 from agent.vision.alarm import Alarms
 from agent.vision.best import FinishedPass, Passes
 from agent.vision.gate import Gate, View
 from agent.vision.standing import Standing
-from agent.wire import Captured, Ended, FromChild, FromParent, Job, Kept, Level, Progress, Rate, Stands
+from agent.wire import COMMAND, Captured, Ended, FromChild, FromParent, Job, Kept, Level, Look, Looked, Progress, Rate, Stands
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class Outgoing:
     pipe: "Connection[FromChild, FromParent]"
     fps: float | None = None  # what the parent has asked for last
     waiting: dict[str, tuple[Captured, float]] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)  # what it has asked for since the last frame
 
     def say(self, word: FromChild) -> None:
         self.pipe.send(word)
@@ -87,6 +88,8 @@ class Outgoing:
             self.fps = word.fps
         elif isinstance(word, Level):
             logs.at(word.name)
+        elif isinstance(word, Look):
+            self.looks.append(word)
         else:
             self.waiting.pop(word.read_id, None)
 
@@ -154,11 +157,13 @@ class Watch:
         if self._is_good(view):
             self._good_at = frame.taken_at.seconds
         self._standing.look(frame, asleep=not view.open)
-        if view.open and not self._alarms.stuck:
+        plates: list[Plate] = []
+        if (view.open or self._outgoing.looks) and not self._alarms.stuck:
             if not self._passes.busy:
                 self._standing.glance(frame)
             # A frame that was not searched is no frame without a plate: a parked vehicle would pass anew.
-            self._search(frame)
+            plates = self._search(frame)
+        self._look_now(frame, plates, view)
         self._tell_standing()
         self._shown = view.why, frame.taken_at.seconds
         self._tell(*self._shown)
@@ -167,7 +172,23 @@ class Watch:
         """Whether a plate could have been read in it; an open gate looks on, but sees no more for that."""
         return view.why not in ("dark", "bright") and not self._alarms.stuck
 
-    def _search(self, frame: Frame) -> None:
+    def _look_now(self, frame: Frame, plates: list[Plate], view: View) -> None:
+        """Have what is in view committed for those who asked, and tell them; all who asked within one frame mean the same vehicle."""
+        if not self._outgoing.looks:
+            return
+        looks, self._outgoing.looks = self._outgoing.looks, []
+        found = self._passes.now(frame, plates) if self._is_good(view) else None
+        capture = self._handed_over(found[0], COMMAND) if found else None
+        if found and found[1] and capture:
+            self._standing.told(found[0], frame)
+        why = "nothing that looks like a VIN is in view" if self._is_good(view) else f"the picture is {self._spoilt_by(view)}"
+        for look in looks:
+            self._outgoing.say(Looked(look.token, capture.read_id if capture else None, "" if capture else why))
+
+    def _spoilt_by(self, view: View) -> str:
+        return "frozen" if self._alarms.stuck else view.why
+
+    def _search(self, frame: Frame) -> list[Plate]:
         self._looked += 1
         plates = plate.find(frame.pixels, self._job.vision.min_text_px)
         if plates:
@@ -177,6 +198,7 @@ class Watch:
             if self._commit(finished):
                 self._standing.told(finished, frame)
         self._standing.rest(frame, self._passes.claimed)
+        return plates
 
     def _tell_standing(self) -> None:
         """What stands is told once its vehicle is on the disk: before that the next process would pass over a vehicle nobody knows."""
@@ -197,16 +219,19 @@ class Watch:
             self._repeats += 1
             log.info("a plate that stands there and was told of is not told again (seen until %d ms UTC)", finished.seen_at.utc_ms)
             return True
-        capture = assemble(self._standing.sorted_out(finished), self._job.camera, self._job.bounds)
+        return self._handed_over(finished) is not None
+
+    def _handed_over(self, finished: FinishedPass, trigger: str = "motion") -> Capture | None:
+        capture = assemble(self._standing.sorted_out(finished), self._job.camera, self._job.bounds, trigger)
         if capture is None:
             log.warning("a plate was seen but no picture of it fits the providers' bounds")
-            return False
+            return None
         log.debug(
             "%s: plate seen until %d, handed over at %d (ms UTC)", capture.read_id, finished.seen_at.utc_ms, time.time_ns() // 1_000_000
         )
         self._read_ids[finished.name] = capture.read_id
         self._outgoing.put(Captured(capture, barcodes(finished, capture)))
-        return True
+        return capture
 
     def _tell(self, view: str, frame_at: float) -> None:
         now = time.monotonic()
@@ -223,7 +248,7 @@ class Watch:
         )
 
 
-def assemble(finished: FinishedPass, camera: config.Camera, bounds: Bounds) -> Capture | None:
+def assemble(finished: FinishedPass, camera: config.Camera, bounds: Bounds, trigger: str = "motion") -> Capture | None:
     """A pass as the spool holds it: its id, and its pictures fitted to the bounds; None where none of them fits."""
     read_id = str(ULID())
     images: list[EncodedImage] = []
@@ -251,7 +276,7 @@ def assemble(finished: FinishedPass, camera: config.Camera, bounds: Bounds) -> C
         camera.gate,
         camera.lane or None,
         camera.direction or None,
-        "motion",
+        trigger,
         images[0].taken_at,
         finished.frames_seen,
         tuple(images),

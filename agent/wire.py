@@ -7,6 +7,8 @@ from agent import config
 from agent.bounds import Bounds
 from agent.domain import Alarm, Capture, Reading
 
+COMMAND = "command"  # the trigger of a vehicle that somebody asked for
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -82,6 +84,22 @@ class Level:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is in view now is to be committed, told of or not; `token` comes back in the answer."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The vehicle that was committed for a `Look`, said before this; or why there was none."""
+
+    token: str
+    read_id: str | None
+    why: str = ""
+
+
 Kept = tuple[tuple[str, dict[str, Any]], ...]  # what was told as `Stands` by the process before
-FromChild = Progress | Captured | Stands | Ended
-FromParent = Ack | Rate | Level
+FromChild = Progress | Captured | Stands | Looked | Ended
+FromParent = Ack | Rate | Level | Look

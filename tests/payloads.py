@@ -30,6 +30,8 @@ def validator(address: str) -> Draft202012Validator:
 def kind(topic: str) -> str:
     """Which schema a topic has: its last level, but a camera's status is not the agent's."""
     levels = topic.split("/")
+    if found := {"cmd", "rsp"} & set(levels[-3:-1]):
+        return found.pop()
     return "camera" if levels[-3:-2] == ["camera"] and levels[-1] == "status" else levels[-1]
 
 

@@ -190,6 +190,25 @@ class Passes:
         self._passes = []
         return left
 
+    def now(self, frame: Frame, plates: Sequence[Plate]) -> tuple[FinishedPass, bool] | None:
+        """What is in view of the frame that was offered last, because somebody asks; None where no plate is.
+
+        True beside it where it is the pass under way, which ends with it; a vehicle told already, or the yard's own text, makes one
+        more, of this frame alone.
+        """
+        now_s = frame.taken_at.seconds
+        active = next((each for each in self._passes if not each.committed), None)
+        if active is not None and any(place.seen_s == now_s for place in active.places):
+            active.committed = True
+            return active.finished(self._settings.pictures), True
+        usable = [plate for plate in plates if plate.score >= USABLE]
+        if not usable:
+            return None
+        once = _Pass(frame.taken_at, frame.taken_at)
+        self._take(once, frame, max(usable, key=lambda plate: worth(plate, frame.size)))
+        once.frames_seen = 1
+        return once.finished(self._settings.pictures), False
+
     def _hold(self, plates: list[Plate], now_s: float) -> None:
         """A line that came and that was lost in glare or rain is still there as long as anything is left of it."""
         faint = [plate for plate in plates if plate.score < USABLE]
