@@ -71,7 +71,7 @@ class Link:
         self._client.loop_start()
         try:
             self._greet()
-            if self._inbox:
+            if self._inbox is not None:
                 self._inbox.subscribe(self._client)
         except BaseException:
             self._drop()

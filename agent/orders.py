@@ -66,6 +66,7 @@ class Orders:
         self._pending: list[_Pending] = []
         self._done = self._refused = 0
         self.rest_s = REST_S
+        self._denied: set[str] = set()
         self._complained_at, self._dropped = float("-inf"), 0
 
     def health(self) -> CommandsHealth:
@@ -84,7 +85,9 @@ class Orders:
 
     def _complain(self) -> None:
         while self.inbox.refusals:
-            why = self.inbox.refusals.popleft()
+            if (why := self.inbox.refusals.popleft()) in self._denied:
+                continue  # at every connect again
+            self._denied.add(why)
             log.warning("the broker takes no subscription of commands (%s): allow it in its access list, or set mqtt.commands = false", why)
         if (more := self.inbox.dropped - self._dropped) and self._may_complain():
             self._dropped += more

@@ -25,7 +25,7 @@ class Desk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **handlers: Handler) -> None:
         self.now_s = 100.0
-        monkeypatch.setattr(orders.time, "monotonic", lambda: self.now_s)
+        monkeypatch.setattr("agent.orders.time.monotonic", lambda: self.now_s)
         self.inbox, self.sent, self.told, self.done = Inbox(()), list[Message](), list[str](), list[Command]()
         usual: dict[str, Handler] = {"reload": self._do, "doctor": self._do, "log_level": self._do, "read_now": self._do}
         self.orders = Orders(self.inbox, ROOT, {**usual, **handlers}, lambda command: self.told.append(command.txn))
@@ -138,10 +138,10 @@ def test_a_retained_command_is_neither_done_nor_answered_but_logged(desk: Desk, 
 
 def test_a_flood_costs_no_more_than_so_many_in_a_second_and_a_line_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     message = MQTTMessage(topic=f"{ROOT}/cmd/nonsense".encode())
-    message.payload = b"x" * 100_000
+    message.payload, client = b"x" * 100_000, Client(CallbackAPIVersion.VERSION2)
     for _ in range(100):
         for _ in range(100):
-            desk.inbox._on_message(Client(CallbackAPIVersion.VERSION2), None, message)
+            desk.inbox._on_message(client, None, message)
         desk.work(0.1)
     assert len(desk.sent) <= 10 * orders.PER_S + 1
     assert desk.inbox.dropped >= 10_000 - MOST - len(desk.sent)
