@@ -14,7 +14,7 @@ from agent.camera.scene import Scene
 from agent.clock import Clock
 from agent.domain import Frame, Pixels, Stamp
 from agent.watch import Outgoing, Watch
-from agent.wire import Captured, Job, Progress, Rate
+from agent.wire import Captured, Job, Look, Looked, Progress, Rate
 from tests.labels import label
 
 
@@ -141,3 +141,47 @@ def test_a_barcode_about_something_else_does_not_come_with_the_vehicle() -> None
 def test_barcodes_that_are_not_wanted_are_not_looked_for() -> None:
     (word,) = passing(label("WVWZZZ1JZXW000123", "WVWZZZ1JZXW000123", "DataMatrix", 5.0), config.Vision(barcodes=False))
     assert word.readings == ()
+
+
+def asked(shown: Pixels, ask_at: int, frames: int = 60, leaves_at: int = 1000) -> tuple[list[Captured], list[Looked]]:
+    """What is handed over of a view that comes at the eighth frame, where somebody asks at one frame for what is in view."""
+    ours, theirs = multiprocessing.Pipe()
+    said: list[object] = []
+    listener = threading.Thread(target=listen, args=(ours, said), daemon=True)
+    listener.start()
+    watch = Watch(Job(config.Camera(driver="opencv", source="0"), config.Vision(), Bounds(), "info"), outgoing := Outgoing(theirs))
+    empty = np.full(shown.shape, 90, np.uint8)
+    for number in range(frames):
+        if number == ask_at:
+            outgoing.looks.append(Look("asked"))
+        picture = shown if 8 <= number < leaves_at else empty
+        watch.look(Frame(picture + np.uint8(number % 2), at(number * 125)))
+    watch.finish()
+    theirs.close()
+    listener.join(20)
+    return [word for word in said if isinstance(word, Captured)], [word for word in said if isinstance(word, Looked)]
+
+
+PLATE = label("WVWZZZ1JZXW000123", "8K0 941 597 E", "Code39")
+
+
+def test_a_vehicle_that_was_told_and_stands_is_told_again_for_who_asks() -> None:
+    captured, (looked,) = asked(PLATE, 55)
+    assert [each.capture.trigger for each in captured] == ["motion", "command"]
+    assert looked == Looked("asked", captured[1].capture.read_id)
+
+
+def test_a_vehicle_that_has_just_come_is_told_at_once_for_who_asks_and_not_a_second_time() -> None:
+    captured, (looked,) = asked(PLATE, 10, leaves_at=40)
+    assert [each.capture.trigger for each in captured] == ["command"]
+    assert looked == Looked("asked", captured[0].capture.read_id)
+
+
+def test_who_asks_before_an_empty_gate_is_told_that_nothing_is_there() -> None:
+    captured, (looked,) = asked(PLATE, 4, frames=8)
+    assert (captured, looked) == ([], Looked("asked", None, "nothing that looks like a VIN is in view"))
+
+
+def test_who_asks_in_the_dark_is_told_that_it_is_dark() -> None:
+    captured, (looked,) = asked(np.zeros_like(PLATE), 20)
+    assert (captured, looked) == ([], Looked("asked", None, "the picture is dark"))
