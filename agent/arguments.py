@@ -132,6 +132,22 @@ def _decode(commands: "Commands[argparse.ArgumentParser]") -> argparse.ArgumentP
     return decode
 
 
+def _bundle(commands: "Commands[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    bundle = commands.add_parser(
+        "bundle",
+        help="pack what a maintainer needs to see into one file, without secrets",
+        description="Packs versions, settings with their secrets masked, what the doctor finds at rest, the store in figures, the log and "
+        "what the machine tells of itself. Works beside an agent that runs; without root it says what it could not have.",
+    )
+    bundle.add_argument("file", type=Path, metavar="FILE.tar.gz", help="where to; only its owner may read it")
+    bundle.add_argument(
+        "--with-vehicles", action="store_true", help="leave VINs in, and put the newest events and pictures in: personal data"
+    )
+    bundle.add_argument("--force", action="store_true", help="overwrite the file")
+    _add_config(bundle)
+    return bundle
+
+
 def _version(commands: "Commands[argparse.ArgumentParser]") -> argparse.ArgumentParser:
     return commands.add_parser("version", help="say which version this is, and of what it is made")
 
@@ -151,5 +167,6 @@ _ADD: dict[str, Callable[["Commands[argparse.ArgumentParser]"], argparse.Argumen
     "read": _read,
     "decode": _decode,
     "demo": _demo,
+    "bundle": _bundle,
     "version": _version,
 }

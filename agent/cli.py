@@ -7,7 +7,7 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -139,25 +139,22 @@ def _told(found: Vin) -> str:
     return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
 
 
+def _bundle(options: argparse.Namespace) -> int:
+    from agent import bundle, rounds
+
+    def findings(settings: config.Settings) -> Iterator[str]:
+        yield from (f"{'ok   ' if each.good else 'WRONG'}  {each.text}" for each in rounds.at_rest(settings))
+
+    told = bundle.write(options.file, options.config, findings, vehicles=options.with_vehicles, force=options.force)
+    print("\n".join((f"{options.file}: written, for you alone; in it are", *(f"  {each}" for each in told))))
+    return OK
+
+
 def _version(_options: argparse.Namespace) -> int:
-    from importlib import metadata
+    from agent import bundle
 
     print(f"vin-agent {__version__}, Python {platform.python_version()}, {platform.machine()}")
-    for package in (
-        "opencv-python-headless",
-        "numpy",
-        "httpx",
-        "paho-mqtt",
-        "sqlitedict",
-        "vininfo",
-        "rapidocr",
-        "onnxruntime",
-        "picamera2",
-    ):
-        try:
-            print(f"  {package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            print(f"  {package}: not installed")
+    print("\n".join(f"  {each}" for each in bundle.versions()))
     return OK
 
 
@@ -169,5 +166,6 @@ COMMANDS: dict[str, Command] = {
     "read": _read,
     "doctor": _doctor,
     "decode": _decode,
+    "bundle": _bundle,
     "version": _version,
 }

@@ -32,6 +32,7 @@ FLOORS = [
         "agent.ocr.faults",
         "agent.ocr.beam",
         "agent.ocr.tables",
+        "agent.scrub",
     ],
     [
         "agent.records",
@@ -64,12 +65,12 @@ FLOORS = [
     ["agent.tls"],
     ["agent.inbox", "agent.mqtt", "agent.publish"],
     ["agent.camera", "agent.ocr"],
-    ["agent.books", "agent.doctor", "agent.rounds"],
+    ["agent.books", "agent.doctor", "agent.figures", "agent.machine", "agent.rounds"],
     ["agent.wire", "agent.watch", "agent.byhand", "agent.page", "agent.still"],
     ["agent.child", "agent.children", "agent.cooling", "agent.health", "agent.seen", "agent.stages"],
     ["agent.control", "agent.ending", "agent.opening", "agent.orders", "agent.reboot", "agent.reload", "agent.worker", "agent.supervisor"],
     ["agent.demo_broker", "agent.demo", "agent.report"],
-    ["agent.setup"],
+    ["agent.bundle", "agent.setup"],
     ["agent.cli"],
     ["agent.__main__"],
 ]

@@ -1,0 +1,94 @@
+"""The store in figures, for whoever has to find out what went wrong: read beside an agent that may be running, nothing is changed."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from agent import damage
+from agent.table import from_row
+
+_QUEUES = {"spool": "put_ms", "outbox": "put_ms", "sent": "sent_ms"}
+_TABLES = ("pictures", "ledger", "facts", "audits", "damaged", "seen", "arrivals", "standing")
+_LEDGER = (
+    "SELECT provider, coalesce(outcome, 'no answer'), count(*), total(price), min(booked_ms), max(booked_ms) FROM ledger"
+    " GROUP BY 1, 2 ORDER BY 1, 2"
+)
+
+
+def figures(state_dir: Path) -> dict[str, Any]:
+    """Lengths, sizes and ages of everything kept; what cannot be had is named under its own key."""
+    found: dict[str, Any] = {"files": _files(state_dir), "put_aside": [file.name for file in damage.kept_files(state_dir)]}
+    file = state_dir / damage.FILE
+    if not file.exists():
+        return {**found, "store": "there is none"}
+    try:
+        with closing(damage.read_only(file)) as db:
+            return {**found, "store": _store(db)}
+    except sqlite3.Error as exc:
+        return {**found, "store": f"cannot be read: {exc}"}
+
+
+def _files(state_dir: Path) -> dict[str, int | str]:
+    try:
+        return {each.name: each.stat().st_size for each in sorted(state_dir.iterdir()) if each.is_file()}
+    except OSError as exc:
+        return {"": f"cannot be listed: {exc.strerror}"}
+
+
+def _store(db: sqlite3.Connection) -> dict[str, Any]:
+    def one(question: str) -> Any:
+        return db.execute(question).fetchone()[0]
+
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    queues = {
+        name: dict(zip(("rows", "bytes", "oldest_ms", "newest_ms"), db.execute(_queue(name, at)).fetchone(), strict=True))
+        for name, at in _QUEUES.items()
+        if name in tables
+    }
+    return {
+        "version": one("PRAGMA user_version"),
+        "pages": one("PRAGMA page_count"),
+        "free_pages": one("PRAGMA freelist_count"),
+        "queues": queues,
+        "tables": {name: one(f'SELECT count(*) FROM "{name}"') for name in _TABLES if name in tables},  # noqa: S608  # our own names
+        "damaged": dict(db.execute("SELECT source, count(*) FROM damaged GROUP BY 1 ORDER BY 1")),
+        "ledger": [list(row) for row in db.execute(_LEDGER)],
+        "facts": _facts(db),
+    }
+
+
+def _queue(name: str, at: str) -> str:
+    return f"SELECT count(*), coalesce(sum(length(value)), 0), min({at}), max({at}) FROM {name}"  # noqa: S608  # our own names
+
+
+def _facts(db: sqlite3.Connection) -> dict[str, Any]:
+    """How it ended, what was given up, which readers are off; not the last VIN of each gate, which stands there too."""
+    known: dict[str, Any] = {}
+    for key, raw in db.execute("SELECT key, value FROM facts ORDER BY key"):
+        if not key.startswith("last/"):
+            try:
+                known[key] = from_row(raw)
+            except ValueError:
+                known[key] = "damaged"
+    return known
+
+
+def vehicles(state_dir: Path, most: int, most_bytes: int) -> tuple[list[Any], dict[str, bytes]]:
+    """The newest events, and the newest pictures by their names."""
+    file = state_dir / damage.FILE
+    if not file.exists():
+        return [], {}
+    with closing(damage.read_only(file)) as db:
+        events = [
+            from_row(raw)
+            for table in ("outbox", "sent")
+            for (raw,) in db.execute(f"SELECT value FROM {table} ORDER BY sequence DESC LIMIT ?", (most,))  # noqa: S608  # our own names
+        ]
+        pictures: dict[str, bytes] = {}
+        for key, raw in db.execute("SELECT key, value FROM pictures ORDER BY rowid DESC LIMIT ?", (most,)):
+            most_bytes -= len(raw)
+            if most_bytes < 0:
+                break
+            pictures[f"{key.replace('/', '-')}.jpg"] = bytes(raw[8:])  # behind the row's checksum
+    return events, pictures
