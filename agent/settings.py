@@ -172,8 +172,8 @@ class Builder:
         return hint(value)
 
     def wrong(self, where: Path_, expected: str, value: Any, choices: tuple[str, ...] = ()) -> BadConfig:
-        told = masked(value) if isinstance(value, str) and "://" in value else value
-        shown = "a value that is kept secret" if where and _SECRET.search(str(where[-1])) and value else repr(told)
+        told = masked(repr(value)) if "://" in repr(value) else repr(value)  # an address may also stand in a list that should be a text
+        shown = "a value that is kept secret" if where and _SECRET.search(str(where[-1])) and value else told
         return BadConfig(f"{self._at(where)}: {dotted(where)} must be {expected}, not {shown}{_nearest(str(value), choices)}")
 
     def _unknown(self, where: Path_, key: str, known: list[str]) -> BadConfig:

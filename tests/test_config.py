@@ -151,3 +151,11 @@ def test_a_secret_shows_itself_nowhere() -> None:
 
 def test_lines_are_found_for_dotted_and_quoted_keys() -> None:
     assert keys_by_line('a.b = 1\n["x"]\n"y" = 2\n') == {("a",): 1, ("x",): 2, ("x", "y"): 3}
+
+
+def test_a_log_in_in_an_address_that_stands_in_a_list_is_not_shown_either(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text("[[camera]]\nsource = ['rtsp://gate:hush-hush@host/1']\n", "utf-8")
+    with pytest.raises(BadConfig) as caught:
+        config.load(tmp_path / "agent.toml", {})
+    assert "hush" not in str(caught.value)
+    assert "***@host/1" in str(caught.value)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import kills
+from tests.chaos import canaries, kills
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
 
 FAULTS: dict[str, Fault] = {
     "K": kills.fault,
+    "R29": canaries.fault,
 }
