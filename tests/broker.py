@@ -136,6 +136,11 @@ class Broker:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
+    @property
+    def running(self) -> bool:
+        """Also while it is frozen."""
+        return self._process is not None
+
     def allow(self, acl: str) -> None:
         """Put another access list in the place of the one of the rules while the broker runs."""
         (self.folder / "acl").write_text(acl)
@@ -264,6 +269,12 @@ class Subscriber:
         """At least `count` messages whose topic contains `topic`."""
         self.wait_for(lambda messages: len(messages) >= count <= sum(topic in each.topic for each in messages), seconds)
         return self.collect(topic)
+
+    def catch_up(self, seconds: float = 10.0) -> None:
+        """What the broker has acknowledged to anybody until now is here when this returns: a message of our own came behind it."""
+        marker = str(time.monotonic_ns()).encode()
+        self._client.publish("subscriber/marker", marker, qos=1)
+        self.wait_for(lambda messages: any(each.payload == marker for each in reversed(messages)), seconds)
 
     def wait_subscribed(self, seconds: float = 10.0) -> None:
         """Until messages arrive here; after a restart of the broker first `wait_lost`."""

@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
@@ -78,5 +79,5 @@ class Gateway:
 
     def stored(self, table: str) -> list[str]:
         """The keys of one table of the store, as the disk has them now."""
-        with sqlite3.connect(f"file:{self.state / 'agent.db'}?mode=ro", uri=True) as database:
+        with closing(sqlite3.connect(f"file:{self.state / 'agent.db'}?mode=ro", uri=True)) as database:
             return [key for (key,) in database.execute(f'SELECT key FROM "{table}"')]  # noqa: S608  # a table named by the test

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, kills, passing, pictures, vote
+from tests.chaos import canaries, cuts, kills, passing, pictures, vote
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
 
 FAULTS: dict[str, Fault] = {
     "K": kills.fault,
+    "R1": cuts.fault,
     "R22": pictures.fault,
     "R23": passing.fault,
     "R24": vote.fault,
