@@ -10,7 +10,7 @@ from typing import Any
 from agent import config, damage
 from agent.ballast import TIGHT, Ballast, free_bytes
 from agent.schema import SENT, SPOOLED, UNSENT
-from agent.sqlite import MB, PAGE, Connection
+from agent.sqlite import MB, Connection
 from agent.table import Table
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _LEDGER_DAYS = 62  # a month is budgeted; a second one is for whoever compares t
 _HIGH, _LOW = 0.9, 0.8  # of store.max_mb: in WAL mode a full disk refuses even DELETE, so act before it is full
 _BATCH = 32
 _MOST_BATCHES = 64  # of one kind in one call: a caller with deadlines comes back for the rest
-_SHRINK_PAGES = 32  # moved in one step, so that the log of a step fits into the room the ballast leaves
+_SHRINK_BYTES = 32 * 4096  # moved in one step, so that the log of a step fits into the room the ballast leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class Retention:
 
     def used(self) -> int:
         """Bytes of pages that hold something."""
-        return self._pages("page_count") * PAGE - self._spare()
+        return self._pages("page_count") * self._db.page - self._spare()
 
     def _spare(self) -> int:
         """Bytes of pages in the file that hold nothing."""
-        return self._pages("freelist_count") * PAGE
+        return self._pages("freelist_count") * self._db.page
 
     def _pages(self, what: str) -> int:
         return self._db.number(f"PRAGMA {what}")
@@ -218,7 +218,7 @@ class Retention:
     def _shrink(self, need: int) -> None:
         """Gives empty pages back to the disk, little by little: the step that moves them writes them to the log first."""
         for _ in range(_MOST_BATCHES):
-            if not self._spare() or (self._lacking(need) <= 0 and self._pages("page_count") * PAGE <= self._cap):
+            if not self._spare() or (self._lacking(need) <= 0 and self._pages("page_count") * self._db.page <= self._cap):
                 break
-            self._db.shrink(_SHRINK_PAGES)
+            self._db.shrink(_SHRINK_BYTES // self._db.page)
         self._db.limit(self._settings.max_mb)

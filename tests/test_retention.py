@@ -219,7 +219,7 @@ def test_a_cap_that_was_lowered_gives_the_room_back_to_the_disk(tmp_path: Path, 
         pass
 
     assert (tmp_path / "agent.db").stat().st_size <= 1_000_000
-    assert store._db.select_one("PRAGMA max_page_count") == (1_000_000 // 4096,)
+    assert store._db.select_one("PRAGMA max_page_count") == (1_000_000 // 1024,)
     assert store._db.select_one("PRAGMA integrity_check") == ("ok",)
 
 

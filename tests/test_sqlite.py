@@ -51,9 +51,9 @@ def test_the_connection_survives_power_cuts_and_waits_its_turn(db: Connection) -
         "journal_mode": "wal",
         "synchronous": 2,  # FULL
         "busy_timeout": 5000,
-        "max_page_count": 1_000_000 // 4096,
+        "max_page_count": 1_000_000 // 1024,
         "auto_vacuum": 2,  # INCREMENTAL
-        "page_size": 4096,
+        "page_size": 1024,
     }
 
 
@@ -273,3 +273,13 @@ def test_rows_are_read_a_few_at_a_time(db: Connection) -> None:
     db.execute("DELETE FROM t WHERE key = '150'")
 
     assert len(list(rows)) in {198, 199}
+
+
+def test_a_store_from_before_keeps_its_larger_pages_and_may_grow_as_far(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "agent.db")) as before:
+        before.execute("PRAGMA page_size = 4096")
+        before.execute("CREATE TABLE kept (value)")
+    db = Connection(tmp_path / "agent.db", max_mb=2)
+    assert db.page == 4096
+    assert db.select_one("PRAGMA max_page_count") == (2_000_000 // 4096,)
+    db.close()
