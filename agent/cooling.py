@@ -10,6 +10,7 @@ from agent.clock import Clock
 from agent.health import Board
 from agent.power import DiskWatch, Power
 from agent.state import Heat
+from agent.writes import WriteWatch
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Cooling:
     clock: Clock
     disk: DiskWatch
     root: Path = power.ROOT
+    writes: WriteWatch = field(default_factory=WriteWatch)
     rest_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,7 +48,8 @@ class Cooling:
         level = heat(self.board.heat, now, self.settings)
         self._say(before, now, level)
         self.board.power, self.board.heat = now, level
-        self.board.disk = self.disk.look(self.clock.now().utc_ms)
+        utc_ms = self.clock.now().utc_ms
+        self.board.disk, self.board.writes = self.disk.look(utc_ms), self.writes.look(utc_ms)
         self.board.rate = {"normal": 1.0, "hot": self.settings.soft_rate, "too hot": self.settings.hard_rate}[level]
         self.children.pace(self.board.rate)
         return False

@@ -20,6 +20,7 @@ from agent.ocr.budget import periods
 from agent.ocr.circuit import Circuit
 from agent.power import Disk, Power
 from agent.store import Store
+from agent.writes import Writes
 
 _CAMERA: dict[str, state.CameraState] = {"ended": "disabled"}
 _STATUS_OF, _ALARMS_OF = "camera/", "alarm/"
@@ -44,6 +45,7 @@ class Board:
     commands: Callable[[], state.CommandsHealth] | None = None
     power: Power = field(default_factory=Power)
     disk: Disk = field(default_factory=Disk)
+    writes: Writes = field(default_factory=Writes)
     heat: state.Heat = "normal"
     rate: float = 1.0  # share of the cameras' frames that are looked at
     wake_send: Callable[[], None] = lambda: None
@@ -174,6 +176,7 @@ class Reporter:
             ("sending_late", (_waited_s(self._store.outbox.oldest_ms(), now) or 0.0) > _LATE_S),
             ("store_loss", bool(self._store.losses)),
             ("disk_low", self._store.size().free_bytes < self._settings.store.free_mb * 1_000_000),
+            ("writes_high", self._writes_much()),
             ("clock_unsynced", now.trust != "synced"),
         ]
         return tuple(code for code, holds in found if holds)
@@ -203,7 +206,7 @@ class Reporter:
             providers=self._providers(now),
             clock=state.ClockHealth(trust=now.trust),
             power=_power(board),
-            disk=state.DiskHealth(free_bytes=size.free_bytes, **asdict(board.disk)),
+            disk=self._disk(size.free_bytes),
             process=_process(),
             reads=state.ReadsHealth(
                 accepted=board.outcomes["accepted"],
@@ -212,6 +215,22 @@ class Reporter:
                 again=board.again,
                 other_text=board.other_text,
             ),
+        )
+
+    def _writes_much(self) -> bool:
+        most = self._settings.store.max_write_mb_per_day * 1_000_000
+        return 0 < most < (self._board.writes.today_bytes or 0)
+
+    def _disk(self, free_bytes: int) -> state.DiskHealth:
+        """Without a vehicle there is nothing to divide by."""
+        board, events = self._board, sum(self._board.outcomes.values())
+        own = board.writes
+        return state.DiskHealth(
+            free_bytes=free_bytes,
+            **asdict(board.disk),
+            agent_written_today_bytes=own.today_bytes,
+            bytes_per_event=None if own.bytes is None or not events else own.bytes // events,
+            flushes_per_event=self._store.commits / events if events else None,
         )
 
     def _providers(self, now: Stamp) -> dict[str, state.ProviderHealth]:

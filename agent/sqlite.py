@@ -69,6 +69,8 @@ class Connection:
         self.file = file
         self.damaged = False  # SQLite found damage: only closing and opening again helps
         self.full = False  # SQLite ran out of room since this was last cleared
+        self.commits = 0  # that changed something: each of them is flushed to the disk
+        self._changes = 0
         self._turn = threading.RLock()
         self._depth = 0
         with ours(file):
@@ -121,7 +123,13 @@ class Connection:
     def execute(self, req: str, arg: Arguments = ()) -> int:
         """Runs one statement and returns the number of rows it changed."""
         with self._ready() as db, closing(db.execute(req, arg)) as cursor:
+            self._count_commit(db)
             return cursor.rowcount
+
+    def _count_commit(self, db: sqlite3.Connection) -> None:
+        if not db.in_transaction and db.total_changes != self._changes:
+            self._changes = db.total_changes
+            self.commits += 1
 
     def executemany(self, req: str, items: Iterable[Arguments]) -> None:
         with self.transaction(), self._ready() as db:

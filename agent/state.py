@@ -100,10 +100,15 @@ class PowerHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskHealth:
+    """The figures for an event are what the agent itself wrote since it started, by the vehicles it told of."""
+
     free_bytes: int
     written_today_bytes: int | None = None
     life_used_percent: int | None = None
     spare: str | None = None
+    agent_written_today_bytes: int | None = None
+    bytes_per_event: int | None = None
+    flushes_per_event: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,11 @@ class Store:
         """True once SQLite met damage in the open file."""
         return self._db.damaged
 
+    @property
+    def commits(self) -> int:
+        """How often something was flushed to the disk since the store was opened."""
+        return self._db.commits
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing for what is called inside, over queues and facts; inside another one it joins that."""

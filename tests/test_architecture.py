@@ -46,7 +46,7 @@ FLOORS = [
         "agent.config_power",
         "agent.config_providers",
     ],
-    ["agent.arguments", "agent.clock", "agent.systemd", "agent.logs", "agent.shipped", "agent.identity", "agent.power"],
+    ["agent.arguments", "agent.clock", "agent.systemd", "agent.logs", "agent.shipped", "agent.identity", "agent.power", "agent.writes"],
     [
         "agent.sqlite",
         "agent.table",

@@ -266,7 +266,7 @@ HEALTH = state.Health(
     providers={"tencent": state.ProviderHealth(state="ok", calls_today=4, calls_month=90)},
     clock=state.ClockHealth(trust="synced"),
     power=state.PowerHealth(under_voltage=False, under_voltage_since_boot=True, throttled=False),
-    disk=state.DiskHealth(free_bytes=10**9),
+    disk=state.DiskHealth(free_bytes=10**9, agent_written_today_bytes=10**8, bytes_per_event=52_000, flushes_per_event=3.0),
     process=state.ProcessHealth(rss_bytes=10**7, fds=20, threads=5),
     reads=state.ReadsHealth(accepted=7, needs_review=1, unread={"glare": 2}),
 )
