@@ -7,6 +7,7 @@ QUICK  ?=
 PASSES ?=
 PEERS  ?=
 FAULTS ?=
+HOURS  ?= 24
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
 TOOLS        = mosquitto mosquitto-clients openssl procps
 # What the device tests need besides: whole Debian trees, an RTSP server, a machine with a kernel of its own for USB.
@@ -17,7 +18,7 @@ DEVICE_TOOLS = mmdebstrap systemd-container dpkg-dev qemu-system-x86 gir1.2-gst-
 PREFIX      ?= /opt/vin-agent
 DESTDIR     ?=
 
-.PHONY: demo test device device-cameras device-services tools lint bench accuracy passes chaos day deb install uninstall wheels arm64 clean
+.PHONY: demo test device device-cameras device-services tools lint bench accuracy passes chaos soak day deb install uninstall wheels arm64 clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
@@ -57,6 +58,9 @@ passes: $(VENV)/dev.done  ## what a yard gets: 1,000 rendered vehicles by day, n
 
 chaos: tools $(VENV)/dev.done  ## every fault, one line of figures each, and the table of the README: make chaos [FAULTS="R1 R9"], as root
 	$(BIN)/python -m tests.chaos $(FAULTS)
+
+soak: tools $(VENV)/dev.done  ## hours of all faults in turn, one line in the end: lost, what memory and open files do: make soak HOURS=168
+	$(BIN)/python -m tests.chaos.soak $(HOURS)
 
 day: $(VENV)/dev.done  ## a day at the gate in three minutes: 500 vehicles, two providers, faults of every kind, three kills
 	$(BIN)/python -m tests.chaos.day

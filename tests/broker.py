@@ -253,6 +253,12 @@ class Subscriber:
         with self._changed:
             return [each for each in self._messages if topic in each.topic]
 
+    def take(self) -> list[Received]:
+        """Everything received since the last time, which is then forgotten."""
+        with self._changed:
+            taken, self._messages = self._messages, []
+            return taken
+
     def forget(self) -> None:
         with self._changed:
             self._messages.clear()

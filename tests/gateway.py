@@ -53,6 +53,12 @@ class Gateway:
     def log(self) -> str:
         return (self.folder / "agent.log").read_text("utf-8", "replace")
 
+    def log_from(self, start: int) -> str:
+        """The log from this byte on."""
+        with (self.folder / "agent.log").open("rb") as log:
+            log.seek(start)
+            return log.read().decode("utf-8", "replace")
+
     def children(self) -> list[int]:
         """Process ids of the cameras; the resource tracker of multiprocessing is none."""
         listed = subprocess.run(["pgrep", "-f", "-P", str(self.process.pid), "spawn_main"], capture_output=True, text=True, check=False)

@@ -1,8 +1,6 @@
 """Power cuts of the whole agent: its disk as it is at a random moment is copied, and another life of it begins on the copy."""
 
-import os
 import random
-import signal
 import sqlite3
 import time
 from collections import Counter
@@ -15,8 +13,7 @@ from typing import Self
 from tests.broker import Broker, Subscriber
 from tests.chaos.loop_disk import LoopDisk
 from tests.chaos.row import Row
-from tests.chaos.traffic import Ready, Told, committed, gateway, pictures, told, vin_in
-from tests.gateway import Gateway
+from tests.chaos.traffic import Ready, Told, committed, gateway, pictures, standing_still, told, vin_in
 from tests.vendors import VendorServer
 
 DISK_MB, STORE_MB = 32, 16
@@ -110,7 +107,7 @@ class FirstLife:
     @contextmanager
     def cut(self, copy: Path) -> Iterator[Known]:
         """Stand still with the disk copied; the broker may be another one when life goes on."""
-        with _standing_still(self._gateway):
+        with standing_still(self._gateway):
             self._disk.copy(copy)
             if not self._away:
                 self._yard.catch_up()
@@ -131,26 +128,6 @@ class FirstLife:
             self._away = False
             self._broker.thaw() if self._broker.running else self._broker.start()
             self._yard.wait_subscribed()
-
-
-@contextmanager
-def _standing_still(agent: Gateway) -> Iterator[None]:
-    """Every process of the agent stops where it is; the parent first, for it is the one that writes."""
-    pids = [agent.process.pid, *agent.children()]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        agent.wait_for(lambda: all(_stopped(pid) for pid in pids))
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
-def _stopped(pid: int) -> bool:
-    """Every thread of it: one that is in the middle of a system call ends that first."""
-    states = (stat.read_text("ascii", "replace").rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
-    return all(state == "T" for state in states)
 
 
 class SecondLife:

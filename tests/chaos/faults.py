@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, cuts, kills, passing, pictures, vote, writes
+from tests.chaos import canaries, cuts, kills, passing, pictures, soak, vote, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
@@ -16,4 +16,5 @@ FAULTS: dict[str, Fault] = {
     "R24": vote.fault,
     "R29": canaries.fault,
     "R32": writes.fault,
+    "R33": soak.fault,
 }

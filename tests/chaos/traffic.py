@@ -1,11 +1,14 @@
 """Dense traffic before the real cameras of the real agent, read by a vendor server: several vehicles a second on a small machine."""
 
 import json
+import os
 import re
+import signal
 import socket
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import cv2
 
 from agent.camera.scene import Scene
+from agent.demo import filled
 from agent.domain import Pixels
 from agent.vin import check_digit
 from tests.broker import Broker, Received, Subscriber
@@ -22,8 +26,8 @@ from tests.vendors import VendorServer
 WIDTH, HEIGHT, FPS = 640, 360, 20.0
 _STANDS, _ROAD = 2, 3  # pictures of each vehicle, and of the empty road behind it: the fewest that make it a pass of its own
 _FINALS = "/gate/north-in/"
-_SEEN = re.compile(r"vehicle seen .*read_id (\w+)")
-_CAMERA = re.compile(r"(?s)\[\[camera\]\].*?(?=\n\[)")
+SEEN = re.compile(r"vehicle seen .*read_id (\w+)")
+CAMERA = re.compile(r"(?s)\[\[camera\]\].*?(?=\n\[)")
 
 
 def pictures(folder: Path, vehicles: int, seed: int) -> Path:
@@ -49,21 +53,24 @@ def vin_in(picture: bytes) -> str:
     return raw[:8] + check_digit(raw) + raw[9:]
 
 
-def gateway(folder: Path, broker: Broker, vendors: VendorServer, sources: Iterable[Path], max_mb: int = 64) -> Gateway:
-    """The installed agent with one camera for each folder of pictures, and every vehicle told, however often it comes."""
+def gateway(
+    folder: Path, broker: Broker, vendors: VendorServer, sources: Iterable[Path | str], *, fps: float = FPS, max_mb: int = 64
+) -> Gateway:
+    """The installed agent with a camera for each folder of pictures, or "scene", and every vehicle told, however often it comes."""
     made = Gateway(
-        folder, broker.port, width=WIDTH, height=HEIGHT, fps=FPS, loop=True, replay_per_s=1000.0,
+        folder, broker.port, width=WIDTH, height=HEIGHT, fps=fps, loop=True, replay_per_s=1000.0,
         more=_MORE.format(a=vendors.accounts, url=vendors.url()),
     )  # fmt: skip
     made.configure(lambda text: text.replace('chain = ["embedded"]', 'chain = ["tencent"]\nagain_s = 0'))
     made.configure(lambda text: text.replace("[store]", f"[store]\nmax_mb = {max_mb}"))
-    made.configure(lambda text: _CAMERA.sub(lambda found: _each(found[0], sources), text, count=1))
+    made.configure(lambda text: CAMERA.sub(lambda found: _each(found[0], sources), text, count=1))
     return made
 
 
-def _each(section: str, sources: Iterable[Path]) -> str:
-    named = ((f"cam{number}", source) for number, source in enumerate(sources, 1))
-    return "\n".join(section.replace('"cam1"', f'"{name}"').replace('"scene"', json.dumps(str(source))) for name, source in named)
+def _each(section: str, sources: Iterable[Path | str]) -> str:
+    """The section of a camera for each of them; of the rendered scene each has its own vehicles."""
+    settings = ({"name": f"cam{number}", "source": str(source), "seed": number} for number, source in enumerate(sources, 1))
+    return "\n".join(filled(section, each) for each in settings)
 
 
 _MORE = """
@@ -96,14 +103,38 @@ class Told:
         return cls(event["id"], event["sequence"], json.dumps(event, sort_keys=True))
 
 
+def is_final(message: Received) -> bool:
+    return _FINALS in message.topic and not message.topic.endswith("/last")
+
+
 def told(yard: Subscriber) -> list[Told]:
     """Every final event in the order of its coming, copies too."""
-    return [Told.of(each) for each in yard.collect(_FINALS) if not each.topic.endswith("/last")]
+    return [Told.of(each) for each in yard.collect(_FINALS) if is_final(each)]
 
 
 def committed(gateway: Gateway) -> set[str]:
     """The vehicles of which the agent has said, after the commit, that they were seen."""
-    return set(_SEEN.findall(gateway.log()))
+    return set(SEEN.findall(gateway.log()))
+
+
+@contextmanager
+def standing_still(agent: Gateway) -> Iterator[None]:
+    """Every process of the agent stops where it is; the parent first, for it is the one that writes."""
+    pids = [agent.process.pid, *agent.children()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        agent.wait_for(lambda: all(_stopped(pid) for pid in pids))
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _stopped(pid: int) -> bool:
+    """Every thread of it: one that is in the middle of a system call ends that first."""
+    states = (stat.read_text("ascii", "replace").rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(state == "T" for state in states)
 
 
 class Ready:
