@@ -11,19 +11,18 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from tests.broker import Broker, Subscriber
 from tests.chaos.row import Row
-from tests.chaos.traffic import CAMERA, FPS, SEEN, Told, gateway, is_final, pictures, standing_still, vin_in
+from tests.chaos.traffic import CAMERA, FPS, SEEN, Told, gateway, is_final, pictures, standing_still, tell, vin_in
 from tests.vendors import VendorServer
 from tests.vendors.faults import KINDS, Kind
 
 DAY_S, MB = 86_400.0, 1_000_000
-WARM_S = 60.0  # of a life: it has then read and sent, and holds what it will hold
 RSS_MB_PER_DAY, FDS_MORE = 1.0, 3.0  # what may grow, over days; files come and go with connections
 RSS_MB_MORE = 8.0  # within a life, where the whole run is too short for a slope
 LONG_S = 12 * 3600.0
@@ -124,15 +123,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A fault every `pause_s` on average, what is taken away away for `away_s` at most, a life of the agent over so many rounds."""
+    """A fault every `pause_s` on average, what is taken away away for `away_s` at most, a life of the agent over so many rounds.
+
+    After `warm_s` of a life it has read and sent, and holds what it will hold.
+    """
 
     pause_s: float
     away_s: float
     rounds_of_life: int
+    warm_s: float
     dense: bool = False  # a few pictures shown over and over, where a run of seconds needs vehicles; else new ones without end
 
 
-SECONDS, MINUTES, HOURS = Pace(0.4, 0.8, 2, dense=True), Pace(4.0, 8.0, 4), Pace(225.0, 120.0, 24)
+SECONDS, MINUTES, HOURS = Pace(0.4, 0.8, 2, 60.0, dense=True), Pace(4.0, 8.0, 4, 60.0), Pace(225.0, 120.0, 24, 900.0)
 
 
 class Soak:
@@ -190,7 +193,7 @@ class Soak:
     def _look_on(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            time.sleep(min(1.0, left))
+            time.sleep(min(max(1.0, self._pace.pause_s / 20), left))
             self._note()
 
     def _note(self) -> None:
@@ -199,7 +202,8 @@ class Soak:
         self._read_to += len(lines.encode())
         self._books.committed.update(SEEN.findall(lines))
         self._books.add(Told.of(each) for each in self._yard.take() if is_final(each))
-        if (at_s := time.monotonic() - self._born_at) >= WARM_S:
+        at_s = time.monotonic() - self._born_at
+        if at_s >= self._pace.warm_s and self._agent.process.poll() is None:
             proc = Path(f"/proc/{self._agent.process.pid}")
             pages = int((proc / "statm").read_text("ascii").split()[1])
             rss_mb = pages * os.sysconf("SC_PAGE_SIZE") / MB
@@ -240,12 +244,12 @@ class Soak:
 
     def _kill_camera(self) -> None:
         for pid in self._agent.children()[:1]:
-            os.kill(pid, signal.SIGKILL)
+            tell(pid, signal.SIGKILL)
 
     def _freeze_camera(self) -> None:
-        self._frozen = self._agent.children()[-1:]
-        for pid in self._frozen:
-            os.kill(pid, signal.SIGSTOP)
+        for pid in self._agent.children()[-1:]:
+            self._frozen.append(pid)
+            tell(pid, signal.SIGSTOP)
 
     def _reload(self) -> None:
         every_s = self._dice.randint(2, 9)
@@ -263,8 +267,7 @@ class Soak:
     def _end(self, how: Callable[[], object]) -> None:
         """A camera's process that is frozen cannot notice that its parent is gone."""
         for pid in self._frozen:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+            tell(pid, signal.SIGCONT)
         self._frozen = []
         how()
         self._note()

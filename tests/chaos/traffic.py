@@ -8,7 +8,7 @@ import socket
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,19 +122,28 @@ def standing_still(agent: Gateway) -> Iterator[None]:
     """Every process of the agent stops where it is; the parent first, for it is the one that writes."""
     pids = [agent.process.pid, *agent.children()]
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        tell(pid, signal.SIGSTOP)
     try:
         agent.wait_for(lambda: all(_stopped(pid) for pid in pids))
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            tell(pid, signal.SIGCONT)
+
+
+def tell(pid: int, number: signal.Signals) -> None:
+    """A signal to a process that may have ended meanwhile, as a camera's does at any time."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _stopped(pid: int) -> bool:
     """Every thread of it: one that is in the middle of a system call ends that first."""
-    states = (stat.read_text("ascii", "replace").rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
-    return all(state == "T" for state in states)
+    try:
+        stats = [stat.read_text("ascii", "replace") for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):  # a thread that has just ended: look again
+        return False
+    return all(stat.rpartition(")")[2].split()[0] in "TZ" for stat in stats)
 
 
 class Ready:
