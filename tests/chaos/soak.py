@@ -144,7 +144,7 @@ class Soak:
     def __init__(self, folder: Path, seed: int, pace: Pace) -> None:
         self._dice, self._pace = random.Random(seed), pace
         self._broker, self._vendors = Broker(folder / "broker"), VendorServer(reader=vin_in)
-        self._yard = Subscriber(self._broker.port)
+        self._yard = Subscriber(self._broker.port, session=True)  # a broker frozen for minutes loses its clients
         self._folder, self._books, self._looks = folder, Books(), list[Look]()
         self._lives, self._born_at, self._read_to = 0, 0.0, 0
         self._frozen: list[int] = []
@@ -234,8 +234,9 @@ class Soak:
             self._dice.choice((self._broker.stop, self._broker.kill))()
             self._yard.wait_lost()
         self._look_on(self._away())
-        self._broker.start()
-        self._yard.wait_subscribed()
+        with standing_still(self._agent):  # or it would tell a broker that nobody listens to yet
+            self._broker.start()
+            self._yard.wait_subscribed()
 
     def _freeze_broker(self) -> None:
         self._broker.freeze()
