@@ -3,8 +3,8 @@
 import pytest
 
 from tests.chaos.cuts import Known, Outcome
-from tests.chaos.soak import Books, Look, growth, slope_per_day
-from tests.chaos.soak import Outcome as Soaked
+from tests.chaos.growth import Books, Look, growth, slope_per_day
+from tests.chaos.growth import Outcome as Soaked
 from tests.chaos.traffic import Told
 
 A, B, C = Told("a", "1", "A"), Told("b", "2", "B"), Told("c", "3", "C")
@@ -76,6 +76,12 @@ def test_a_long_run_passes_only_where_memory_stays_flat() -> None:
     assert not Soaked(50_000.0, 9, books, rising).good()
     assert not Soaked(50_000.0, 9, books, leaking).good()
     assert not Soaked(50_000.0, 9, Books({"a", "b"}, {"a": 1}), flat).good()
+
+
+def test_a_run_of_minutes_tells_no_slope_of_days() -> None:
+    looks = [Look(1, float(at), 50.0 + at / 1000, 20) for at in range(600)]
+    assert Soaked(600.0, 9, Books(), looks).slopes() == "within a life memory +0.3 MB, open files +0"
+    assert Soaked(7200.0, 9, Books(), looks).slopes().endswith("memory +86.4 MB a day, open files +0.0 a day")
 
 
 def test_the_books_of_a_week_know_copies_and_those_that_differ() -> None:
