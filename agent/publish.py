@@ -21,6 +21,7 @@ SILENT_S = 60.0  # a broker that acknowledges nothing for so long is given up
 LAST_EVERY_S = 1.0
 MOST_COMPLAINTS = 64  # where an answer goes is named by whoever asked
 REFUSED_WAIT_S, REFUSED_LONGEST_S = 60.0, 3600.0
+REPLAYS_EVERY_S = 1.0  # how often it is looked for what an operator wants once more
 
 
 class Row(Protocol):
@@ -41,6 +42,9 @@ class Outbox(Protocol):
 
     def next(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> Sequence[Row]:
         """Up to `limit` unsent rows with a sequence above `after` and none of `exclude`, oldest first."""
+
+    def replays(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> Sequence[Row]:
+        """The same of rows that were acknowledged long ago and are wanted once more."""
 
     def tried(self, sequences: Sequence[int]) -> None:
         """Count a sending, for the `attempts` of rows handed out later."""
@@ -120,7 +124,8 @@ class Publisher:
         self._retry_at, self._retry_s = float("inf"), REFUSED_WAIT_S
         # Rows up to the watermark are backlog. Each cursor stands behind the rows already tried over this connection.
         self._watermark = self._live = outbox.last_sequence()
-        self._backlog = 0
+        self._backlog = self._replayed = 0
+        self._replays_at = float("-inf")
 
     def step(self, now: Stamp) -> bool:
         """Note acknowledgements, send what there is room for; False after waiting `IDLE_S` for nothing.
@@ -142,7 +147,12 @@ class Publisher:
 
     def publish_state(self, messages: Iterable[Message]) -> None:
         """Have retained messages published with the next step; may be called from any thread."""
-        self._asked.extend(messages)
+        for message in messages:
+            if not message.payload:
+                # What was taken out may still be on its way: acknowledged, it must not come back as the last of its gate.
+                self._finals.pop(message.topic, None)
+                self._tally.last[message.topic] = max(self._tally.last.get(message.topic, 0), self._live)
+            self._asked.append(message)
         self._link.wake()
 
     def farewell(self, offline: Message, clock: Callable[[], Stamp], seconds: float = 5.0) -> bool:
@@ -225,9 +235,13 @@ class Publisher:
         for row in backlog:
             self._backlog = row.sequence
             self._send(row, now, replay=True)
-        self._outbox.tried([row.sequence for row in (*live, *backlog)])
-        self._bucket.take(len(backlog))
-        return bool(live or backlog)
+        again = () if live or backlog else self._next_of_replays(room, now)
+        for row in again:
+            self._replayed = row.sequence
+            self._send(row, now, replay=True)
+        self._outbox.tried([row.sequence for row in (*live, *backlog, *again)])
+        self._bucket.take(len(backlog) + len(again))
+        return bool(live or backlog or again)
 
     def _next_of_backlog(self, room: int, now: Stamp) -> list[Row]:
         room = self._bucket.room(now.seconds, room)
@@ -237,6 +251,20 @@ class Publisher:
         rows = [row for row in self._outbox.next(room, after=self._backlog, exclude=flying) if row.sequence <= self._watermark]
         if not rows:
             self._backlog = self._watermark
+        return rows
+
+    def _next_of_replays(self, room: int, now: Stamp) -> Sequence[Row]:
+        """What is wanted once more, at the rate of the backlog and after it; from the start again when all of it was tried."""
+        if self._backlog < self._watermark or now.seconds < self._replays_at:
+            return ()
+        room = self._bucket.room(now.seconds, room)
+        if room <= 0:
+            return ()
+        rows = self._outbox.replays(room, self._replayed, {each.row.sequence for each in self._flying.values()})
+        if not rows:
+            self._replays_at = now.seconds + REPLAYS_EVERY_S
+            if not self._flying and self._retry_at == float("inf"):
+                self._replayed = 0  # but what was refused is left until the refused rows of the outbox are tried again
         return rows
 
     def _send(self, row: Row, now: Stamp, *, replay: bool) -> None:

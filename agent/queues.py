@@ -121,11 +121,12 @@ class Spool:
         """One attempt more; the vehicle keeps its place, but is not the head before `until_ms`."""
         self._db.execute("UPDATE spool SET attempts = attempts + 1, next_ms = max(1, ?) WHERE key = ?", (until_ms, read_id))
 
-    def done(self, read_id: str) -> None:
-        """The vehicle has its event; its pictures stay until retention takes them."""
+    def done(self, read_id: str) -> bool:
+        """The vehicle has its event; its pictures stay until retention takes them. False where it waits here no more."""
         with self._db.transaction():
-            self._db.execute("DELETE FROM spool WHERE key = ?", (read_id,))
+            there = self._db.execute("DELETE FROM spool WHERE key = ?", (read_id,)) > 0
             self._move_pictures(read_id, UNSENT)
+            return there
 
     def forget(self, read_id: str) -> None:
         """The vehicle gets no event of its own, so nobody will ask for its pictures."""
@@ -214,8 +215,30 @@ class Outbox:
         for sequence in sequences:
             self._tries[sequence] = self._tries.get(sequence, 0) + 1
 
+    def replay(self, since_ms: int, until_ms: int, now_ms: int, *, gate: str = "", vin: str = "") -> int:
+        """Has events that were sent, and put from `since_ms` until before `until_ms`, sent once more; how many were not asked for yet.
+
+        `gate` and `vin`, where given, leave out the others. What is asked for again before it was acknowledged is sent once.
+        """
+        rows = (row for row in self.history(since_ms, until_ms) if _is_about(row.event, gate, vin))
+        asked, note = 0, "INSERT OR IGNORE INTO replays (sequence, asked_ms) VALUES (?, ?)"
+        # Page by page: a hundred thousand in one transaction would keep the agent's own commits waiting.
+        while page := [row.sequence for row in islice(rows, _PAGE_ROWS)]:
+            with self._db.transaction():
+                asked += sum(self._db.execute(note, (sequence, now_ms)) for sequence in page)
+        return asked
+
+    def replays(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> list[Queued]:
+        """At most `limit` of the events that are to be sent once more, by the rules of `next`."""
+        page = "SELECT sequence, key, value, put_ms FROM replays JOIN sent USING (sequence) WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        rows = self._paged(lambda last: self._db.select(page, (last[0] if last else after, limit + len(exclude))))
+        return list(islice(self._sound((row for row in rows if row[0] not in exclude), self._sent), limit))
+
     def sent(self, sequences: Sequence[int], now_ms: int) -> None:
-        """The broker has them: one commit moves them to what is kept, with their pictures. Numbers no longer here are passed over."""
+        """The broker has them: one commit moves them to what is kept, with their pictures. Numbers no longer here are passed over.
+
+        What was sent once more leaves `replays`, and stays as long as it would have stayed without that.
+        """
         read_id = "(SELECT key FROM outbox WHERE sequence = ?)"
         numbers = [(sequence,) for sequence in sequences]
         with self._db.transaction():
@@ -227,6 +250,7 @@ class Outbox:
             move = f"UPDATE pictures SET stage = {SENT} WHERE key >= {read_id} || '/' AND key < {read_id} || '0'"  # noqa: S608
             self._db.executemany(move, [(sequence, sequence) for sequence in sequences])
             self._db.executemany("DELETE FROM outbox WHERE sequence = ?", numbers)
+            self._db.executemany("DELETE FROM replays WHERE sequence = ?", numbers)
         for sequence in sequences:
             self._tries.pop(sequence, None)
 
@@ -241,3 +265,8 @@ class Outbox:
         """When the first of the queue was put."""
         row = self._db.select_one("SELECT put_ms FROM outbox ORDER BY sequence LIMIT 1")
         return row[0] if row else None
+
+
+def _is_about(event: Event, gate: str, vin: str) -> bool:
+    told = event.payload.get("data", {})
+    return (not gate or told.get("gate") == gate) and (not vin or told.get("vin") == vin)

@@ -186,6 +186,7 @@ class Retention:
         for sequence, key in rows:
             went["sent_pictures"] += self._forget_pictures_of(key)
             went["sent_events"] += self._db.execute("DELETE FROM sent WHERE sequence = ?", (sequence,))
+            self._db.execute("DELETE FROM replays WHERE sequence = ?", (sequence,))
         return len(rows)
 
     def _forget_pictures_of(self, key: str) -> int:

@@ -98,3 +98,9 @@ def m005_what_stands_and_who_came(db: Connection) -> None:
     db.execute("CREATE INDEX standing_camera ON standing (camera, put_ms)")
     db.execute("CREATE TABLE arrivals (key TEXT PRIMARY KEY, value BLOB, put_ms INTEGER NOT NULL DEFAULT 0)")
     db.execute("CREATE INDEX arrivals_put ON arrivals (put_ms)")
+
+
+@migration
+def m006_what_is_sent_again(db: Connection) -> None:
+    """Numbers of events that were sent and are wanted once more; a number asked for twice stands here once."""
+    db.execute("CREATE TABLE replays (sequence INTEGER PRIMARY KEY, asked_ms INTEGER NOT NULL DEFAULT 0)")

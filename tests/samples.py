@@ -51,6 +51,7 @@ class MemoryOutbox:
     """An outbox without a disk, for tests of the sending alone; `commits` counts how often rows were marked."""
 
     rows: dict[int, Row] = field(default_factory=dict)
+    again: dict[int, Row] = field(default_factory=dict)
     newest: int = 0
     commits: int = 0
     tries: Counter[int] = field(default_factory=Counter)
@@ -61,8 +62,14 @@ class MemoryOutbox:
         return self.newest
 
     def next(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> list[Row]:
+        return self._found(self.rows, limit, after, exclude)
+
+    def replays(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> list[Row]:
+        return self._found(self.again, limit, after, exclude)
+
+    def _found(self, rows: dict[int, Row], limit: int, after: int, exclude: Collection[int]) -> list[Row]:
         found = []
-        for row in self.rows.values():
+        for row in rows.values():
             if row.sequence > after and row.sequence not in exclude:
                 found.append(replace(row, attempts=self.tries[row.sequence]))
                 if len(found) >= limit:
@@ -75,7 +82,7 @@ class MemoryOutbox:
     def sent(self, sequences: Sequence[int], now_ms: int) -> None:
         self.commits += 1
         for sequence in sequences:
-            del self.rows[sequence]
+            (self.rows if sequence in self.rows else self.again).pop(sequence)
 
     def last_sequence(self) -> int:
         return self.newest

@@ -99,6 +99,6 @@ def test_every_time_in_the_tables_says_that_it_counts_milliseconds(tmp_path: Pat
             for column in store._db.select(f"PRAGMA table_info({table})")
         }
 
-    assert {name for name in columns if name.endswith("_ms")} == {"put_ms", "next_ms", "sent_ms", "booked_ms"}
+    assert {name for name in columns if name.endswith("_ms")} == {"put_ms", "next_ms", "sent_ms", "booked_ms", "asked_ms"}
     assert not [name for name in columns if name.endswith(("_at", "_s", "time", "date"))]
     assert {columns[name] for name in columns if name.endswith("_ms")} == {"INTEGER"}
