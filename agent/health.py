@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from agent import config, state
 from agent.child import View
@@ -103,7 +103,7 @@ class Reporter:
         if self._is_news("", reasons) or due:
             self._health_at = now.seconds
             cameras.append(state.retained(self._identity.topics.health, state.health(self._health(now, reasons), now)))
-        return cameras + self._alarms(now)
+        return cameras + self._alarms(now) + self._forgotten()
 
     def _cameras(self, now: Stamp) -> list[Message]:
         """What is new of each camera; one that was taken out of the configuration leaves nothing on the broker."""
@@ -136,15 +136,28 @@ class Reporter:
         payload = state.info(self._identity.facts, cameras, self._settings.reading.chain, capabilities)
         return state.retained(self._identity.topics.info, payload)
 
+    def _forgotten(self) -> list[Message]:
+        """The empty message for each gate whose last VIN an operator took out: once, and again where a broker may have kept it."""
+        gone = [each for each in self._newest() if each["payload"] is None]
+        topics = [self._topic_of_last(each) for each in gone if self._is_news(each["topic"], (each["sequence"],))]
+        return [Message(topic, b"", retain=True) for topic in topics]
+
     def known_lasts(self) -> dict[str, int]:
-        """Topic → number of the newest VIN of each gate: an older one of a backlog must not take its place."""
-        return {self._identity.topics.last(event): sequence for event, sequence, _ in self._kept()}
+        """Topic → number of the newest VIN of each gate, also of one that was taken out: an older one must not take its place."""
+        return {self._topic_of_last(each): each["sequence"] for each in self._newest()}
+
+    def _topic_of_last(self, kept: dict[str, Any]) -> str:
+        return self._identity.topics.last(Event("", kept["topic"], {}))
+
+    def _newest(self) -> list[dict[str, Any]]:
+        """What is kept of the newest VIN event of each gate; its payload is None where an operator took it out."""
+        gates = dict.fromkeys(camera.gate for camera in self._settings.camera)
+        return [kept for gate in gates if (kept := self._store.get(f"last/gate/{gate}/vin"))]
 
     def _kept(self) -> list[tuple[Event, int, int]]:
         """The newest VIN event of each gate, its number, and when it was committed."""
-        gates = dict.fromkeys(camera.gate for camera in self._settings.camera)
-        kept = [self._store.get(f"last/gate/{gate}/vin") for gate in gates]
-        return [(Event(each["payload"]["id"], each["topic"], each["payload"]), each["sequence"], each["put_ms"]) for each in kept if each]
+        kept = [each for each in self._newest() if each["payload"] is not None]
+        return [(Event(each["payload"]["id"], each["topic"], each["payload"]), each["sequence"], each["put_ms"]) for each in kept]
 
     def _last(self, event: Event, sequence: int, put_ms: int) -> Message:
         """What a screen at the gate should show; an empty message takes away what may not stay on the broker."""

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 HOUR_MS = 3_600_000
 LOOK_EVERY_S, TIDY_EVERY_S = 0.5, 30.0
+AUDITS = 32  # told in one commit
 LONG_S = 60.0  # of one vehicle in one step; well below what the read worker promises
 LOOK_AGAIN_S = 30.0  # at the oldest vehicle, while nobody can be asked
 FIRST_WAIT_S, MOST_WAIT_S = 5.0, 900.0
@@ -72,8 +73,11 @@ class Take:
         self.tidied_at = now.seconds
         self.store.trim(now.utc_ms)
         with self.store.transaction():
-            for audit in self.store.take_audits():
+            audits = self.store.take_audits(AUDITS)
+            for audit in audits:
                 self.store.outbox.put(events.audit(str(ULID()), asdict(audit), facts=self.facts, now=now), now.utc_ms)
+        if len(audits) == AUDITS:
+            self.tidied_at = float("-inf")  # there are more: whoever took out thousands by hand waits for the last of them to be told
 
     def _listen(self, pipe: "Connection[FromParent, FromChild]", child: Child) -> None:
         try:
@@ -231,13 +235,15 @@ class Read:
         fallback = bool(answers) and all(reading.provider != first for reading in answers)
         event = events.final(capture, decision, readings, facts=self.facts, now=now, attempts=attempts, fallback=fallback, previous=before)
         with self.store.transaction():  # in one queue or the other, never both, never neither
+            if not self.store.spool.done(capture.read_id):
+                log.info("%s: was taken out by hand while it was read", capture.read_id)
+                return
             sequence = self.store.outbox.put(event, now.utc_ms)
             if decision.vin:
                 kept = {"sequence": sequence, "put_ms": now.utc_ms, "topic": event.topic, "payload": event.payload}
                 self.store.put(f"last/{event.topic}", kept)
                 accepted = decision.outcome == "accepted"
                 Arrivals(self.store.arrivals).note(capture, decision.vin.value, capture.read_id, accepted=accepted, now_ms=now.utc_ms)
-            self.store.spool.done(capture.read_id)
         self.board.wake_send()
         self.board.read(decision)
         log.info("%s: %s %s", capture.read_id, decision.outcome, decision.vin.value if decision.vin else decision.reason)

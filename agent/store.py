@@ -30,14 +30,17 @@ class Audit:
     `evicted`: a vehicle that had to make room; `damaged`: a row whose checksum did not agree; `lost`: a whole store;
     `config`: other settings hold from now on; `command`: somebody had something done over MQTT. `id` is the event's or vehicle's
     own (for `lost`, the name of the file kept, or nothing; for `config`, the hash of the settings; for `command`, its txn),
-    `sequence` its number if it had one.
+    `sequence` its number if it had one. `purged`: what an operator took out; events that were sent are told together, `count` of
+    them with numbers from `sequence` to `until`.
     """
 
-    what: Literal["evicted", "damaged", "lost", "config", "command"]
+    what: Literal["evicted", "damaged", "lost", "config", "command", "purged"]
     source: str
     id: str
     sequence: int | None
     why: str
+    until: int | None = None
+    count: int | None = None
 
 
 class Store:

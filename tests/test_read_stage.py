@@ -9,7 +9,7 @@ import pytest
 
 from agent import config, stages
 from agent.clock import BUILT_MS, Clock
-from agent.domain import Capture, Reading, Stamp
+from agent.domain import Capture, EncodedImage, Reading, Stamp
 from agent.errors import NeedsOperator, Rejected, RetryLater
 from agent.events import delivered
 from agent.health import Board
@@ -439,3 +439,20 @@ def test_while_nobody_can_be_asked_a_vehicle_with_a_barcode_passes_those_that_wa
     tencent.answers = [GOOD, "WVWZZZ1JZXW000123"]
     at.work(hours=1)
     assert at.told() == [(OTHER, "accepted"), (GOOD, "accepted"), ("WVWZZZ1JZXW000123", "accepted")]
+
+
+def test_a_vehicle_that_is_taken_out_by_hand_while_it_is_read_gets_no_event(gate: MakeGate, monkeypatch: pytest.MonkeyPatch) -> None:
+    tencent = cloud(GOOD)
+    at = gate(tencent)
+    at.arrive(vehicle("A"))
+    answer = tencent.read
+
+    def read(image: EncodedImage) -> Reading:
+        at.store._db.execute("DELETE FROM spool")
+        at.store._db.execute("DELETE FROM pictures")
+        return answer(image)
+
+    monkeypatch.setattr(tencent, "read", read)
+    at.work()
+    assert (at.events(), len(at.store.outbox), list(at.store.arrivals)) == ([], 0, [])
+    assert at.store.get("last/gate/north-in/vin") is None
