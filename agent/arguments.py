@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent import __version__
+from agent.arguments_queue import add_queue, add_replay
 
 DEFAULT_CONFIG = Path("/etc/vin-agent/agent.toml")
 
@@ -166,6 +167,8 @@ _ADD: dict[str, Callable[["Commands[argparse.ArgumentParser]"], argparse.Argumen
     "doctor": _doctor,
     "read": _read,
     "decode": _decode,
+    "queue": lambda commands: add_queue(commands, _add_config),
+    "replay": lambda commands: add_replay(commands, _add_config),
     "demo": _demo,
     "bundle": _bundle,
     "version": _version,

@@ -100,6 +100,20 @@ def _doctor(options: argparse.Namespace) -> int:
     return OK if doctor.told(findings) else FAILED
 
 
+def _queue(options: argparse.Namespace) -> int:
+    settings = config.load(options.config)
+    from agent.clerk import counter
+
+    return counter.TASKS[options.task](options, settings)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    settings = config.load(options.config)
+    from agent.clerk import counter
+
+    return counter.replay(options, settings)
+
+
 def _setup(options: argparse.Namespace) -> int:
     from agent import setup
 
@@ -167,5 +181,7 @@ COMMANDS: dict[str, Command] = {
     "doctor": _doctor,
     "decode": _decode,
     "bundle": _bundle,
+    "queue": _queue,
+    "replay": _replay,
     "version": _version,
 }
