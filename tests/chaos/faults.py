@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, cuts, kills, passing, pictures, soak, vote, writes
+from tests.chaos import canaries, cuts, days, kills, passing, pictures, releases, replays, soak, vote, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
@@ -11,10 +11,13 @@ Fault = Callable[[Path, bool], Row]
 FAULTS: dict[str, Fault] = {
     "K": kills.fault,
     "R1": cuts.fault,
+    "R8": releases.fault,
     "R22": pictures.fault,
     "R23": passing.fault,
     "R24": vote.fault,
     "R29": canaries.fault,
     "R32": writes.fault,
     "R33": soak.fault,
+    "R34": days.fault,
+    "R36": replays.fault,
 }
