@@ -15,7 +15,7 @@ def vin_agent(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("command", ["run", "check", "demo", "read", "decode", "bundle", "version"])
+@pytest.mark.parametrize("command", ["run", "check", "demo", "read", "decode", "bundle", "queue", "replay", "version"])
 def test_every_command_explains_itself(command: str) -> None:
     done = vin_agent(command, "--help")
     assert done.returncode == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent import config
+from agent.events import Message
 from agent.mqtt import Link
 from agent.publish import Publisher
 from agent.retention import DAY_MS
@@ -152,3 +153,24 @@ def test_what_the_broker_refuses_does_not_go_round_in_a_loop(tmp_path: Path) -> 
             for _ in range(20):
                 started.step(CLOCK.now())
             assert started.health().published == 6
+
+
+def test_a_vin_that_was_taken_out_while_its_event_was_on_its_way_does_not_come_back_as_the_last_of_its_gate(
+    broker: Broker, yard: Subscriber
+) -> None:
+    outbox, topic = MemoryOutbox(), TOPICS.last(event(1))
+    outbox.put(event(1))
+    with publisher(broker, outbox, last=True) as started:
+        broker.freeze()
+        started.step(CLOCK.now())
+        started.publish_state([Message(topic, b"", retain=True)])
+        broker.thaw()
+        work(started, lambda: not outbox.rows)
+        started.farewell(said("offline"), CLOCK.now)
+    yard.wait_for(lambda seen: any(each.topic == TOPICS.status for each in seen))
+    assert [each.payload for each in yard.collect(topic)] == [b""]
+    with publisher(broker, outbox, last=True) as started:
+        outbox.put(event(2))
+        work(started, lambda: not outbox.rows)
+        started.farewell(said("offline"), CLOCK.now)
+    assert yard.wait_count(2, topic)[-1].payload, "the next vehicle stands there again"
