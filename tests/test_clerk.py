@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from agent import config
+from agent.children import Children
 from agent.clerk import counter
 from agent.cli import main
 from agent.clock import Clock
 from agent.domain import Event, Reading
 from agent.events import audit, delivered
 from agent.schema import MIGRATIONS
+from agent.stages import Take
 from agent.store import Audit, Store
 from tests.gateway import COMMAND
 from tests.payloads import valid
@@ -420,7 +422,9 @@ def test_a_replay_is_asked_for_by_time_gate_and_vin(store: Store, vin_agent: Tol
         assert "nothing new" in vin_agent("replay", "--from", "1970-01-01T00:00:00Z", *nothing)[1]
 
 
-@pytest.mark.parametrize("arguments", [(), ("--from", "2026-03-14T06:00:00"), ("--from", "yesterday"), ("--from", "2h")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("--from", "2026-03-14T06:00:00"), ("--from", "yesterday"), ("--from", "2h"), ("--from", "1h ago", "--to", "2h ago")]
+)
 def test_a_time_that_may_mean_two_is_refused(store: Store, vin_agent: Told, arguments: Sequence[str]) -> None:
     assert vin_agent("replay", *arguments)[0] == 2
 
@@ -480,3 +484,14 @@ def test_the_owner_of_the_store_keeps_every_file_of_it(vin_agent: Told, state_di
             assert {file.name: file.stat().st_uid for file in state_dir.iterdir() if file.stat().st_uid != owner} == {}, task
             assert {"agent.db-wal", "agent.db-shm"} <= {file.name for file in state_dir.iterdir()}, "which is what this is about"
         held.close()
+
+
+def test_a_hundred_words_about_a_purge_are_not_told_two_a_minute(store: Store, vin_agent: Told) -> None:
+    for number in range(3, 103):
+        store.outbox.put(event(number), utc_ms() - 2 * DAY_MS)
+    vin_agent("queue", "purge", "--older-than", "1d", "--only", "unsent", "--yes")
+    take = Take(Children([]), store, FACTS, Clock())
+    for _ in range(4):
+        take._tidy()
+    told = [row.event.payload["data"]["sequence"] for row in store.outbox.next(200) if row.event.topic == "audit"]
+    assert sorted(told) == list(range(3, 103))

@@ -12,6 +12,7 @@ from agent.clerk.lists import show_list
 from agent.clerk.purge import purge
 from agent.clerk.repair import repair
 from agent.clerk.show import export, show
+from agent.clock import Clock
 from agent.spans import age_told, size_told
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -61,6 +62,9 @@ def _purge(options: argparse.Namespace, settings: config.Settings) -> int:
 
 
 def replay(options: argparse.Namespace, settings: config.Settings) -> int:
+    now_ms = Clock().now().utc_ms
+    if options.since.utc_ms(now_ms) >= options.until.utc_ms(now_ms):
+        return _misused("replay goes --from an earlier time --to a later one")
     print(again.replay(settings, options.since, options.until, gate=options.gate, vin=options.vin))
     return OK
 

@@ -31,7 +31,8 @@ def purge(settings: config.Settings, wanted: Wanted, *, confirmed: Callable[[str
         if not ids and not wanted.is_whole:
             say("nothing fits: nothing was changed")
             return True
-        if not confirmed(f"Delete {len(ids)} for good?"):
+        question = f"Delete {len(ids)} for good?" if ids else "Nothing is kept; forget who came and the last VIN of each gate too?"
+        if not confirmed(question):
             say("nothing was changed")
             return False
         went = _Purge(db, wanted, now_ms).run(ids)

@@ -24,7 +24,7 @@ INFLIGHT = 10  # mqtt.inflight: what a kill may have under way
 
 def fault(folder: Path, full: bool) -> Row:
     """Asked for twice before any of it could go it is sent once; asked for when that is done, once more."""
-    count, rate = (3000, 50) if full else (50, 25)
+    count, rate = (3000, 50) if full else (40, 15)
     with Broker(folder / "broker") as broker, Subscriber(broker.port) as yard:
         gateway = _prepared(folder, broker.port, count, rate)
         _ask(gateway)
