@@ -138,7 +138,8 @@ class Reporter:
 
     def _forgotten(self) -> list[Message]:
         """The empty message for each gate whose last VIN an operator took out: once, and again where a broker may have kept it."""
-        gone = [each for each in self._newest() if each["payload"] is None]
+        # Of every gate there ever was: one that was taken out of the configuration may still stand on the broker.
+        gone = [each for name in self._store.named("last/") if (each := self._store.get(name)) and each["payload"] is None]
         topics = [self._topic_of_last(each) for each in gone if self._is_news(each["topic"], (each["sequence"],))]
         return [Message(topic, b"", retain=True) for topic in topics]
 

@@ -122,6 +122,10 @@ class Store:
         """A small fact by its name."""
         return self._facts.get(key, default)
 
+    def named(self, start: str) -> list[str]:
+        """The names of the facts that begin so."""
+        return [key for (key,) in self._db.select("SELECT key FROM facts WHERE key >= ? AND key < ?", (start, f"{start}\U0010ffff"))]
+
     def put(self, key: str, value: Any) -> None:
         """Keeps a small fact, any value JSON can say."""
         self._facts[key] = value

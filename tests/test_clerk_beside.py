@@ -36,6 +36,7 @@ def test_a_purge_takes_the_vin_from_the_broker_and_the_yard_is_told_why_numbers_
     with Store.open(gateway.state, config.Store(free_mb=1), now) as store:
         for number in range(1, 4):
             told(store, number, now - 1000, is_sent=number < 3)
+        told(store, 4, now - 1000, "gone")  # a gate that was taken out of the configuration since
     # A camera that shows nothing keeps the gate in the configuration.
     gateway.configure(lambda text: text.replace('source = "scene"', f'source = "{tmp_path / "nothing"}"'))
     with gateway:
@@ -43,13 +44,14 @@ def test_a_purge_takes_the_vin_from_the_broker_and_the_yard_is_told_why_numbers_
         queue(gateway, "queue", "purge", "--vin", HONDA.value, "--yes")
         messages = yard.wait_for(lambda seen: any(each.topic == LAST and not each.payload for each in seen), 10)
         assert [each.payload for each in messages if each.topic == LAST][-1] == b""
+        yard.wait_for(lambda seen: any(each.topic == LAST.replace("north-in", "gone") and not each.payload for each in seen), 10)
         gateway.stop()
         gateway.start()  # the yard is told at the latest now: room and audits are seen to at a start, and every thirty seconds
         yard.wait_for(lambda seen: sum(each.topic.endswith("/audit") for each in seen) >= 1, 30)
         gateway.stop()
     audits = [valid("audit", each.payload)["data"] for each in yard.collect("/audit")]
     assert {(each["what"], each["source"], each["sequence"], each.get("until"), each.get("count")) for each in audits} == {
-        ("purged", "sent", 1, 3, 3),
+        ("purged", "sent", 1, 4, 4)
     }
     with Subscriber(broker.port) as late:
         late.wait_count(3)
