@@ -98,3 +98,9 @@ def m005_what_stands_and_who_came(db: Connection) -> None:
     db.execute("CREATE INDEX standing_camera ON standing (camera, put_ms)")
     db.execute("CREATE TABLE arrivals (key TEXT PRIMARY KEY, value BLOB, put_ms INTEGER NOT NULL DEFAULT 0)")
     db.execute("CREATE INDEX arrivals_put ON arrivals (put_ms)")
+
+
+@migration
+def m006_told_while_nobody_vouched_for_the_clock(db: Connection) -> None:
+    db.execute("CREATE TABLE unsure (key TEXT PRIMARY KEY, value BLOB, boot_id TEXT)")
+    db.execute("CREATE INDEX unsure_boot ON unsure (boot_id)")

@@ -32,6 +32,7 @@ class Booking(Protocol):
 
     def book(self, provider: str, read_id: str, price: float, now_ms: int) -> int: ...
     def settle(self, booking: int, outcome: str) -> None: ...
+    def cancel(self, booking: int) -> None: ...
     def calls(self, read_id: str) -> int: ...
 
 
@@ -133,7 +134,10 @@ class Caller:
         try:
             return Answer(self.provider.read(image), booking)
         except AgentError as trouble:
-            rules.ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
+            if _never_asked(trouble):  # an outage of days must not use up the budget, nor a vehicle's turn
+                rules.ledger.cancel(booking)
+            else:
+                rules.ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
             raise
 
     def _remember(self, image: EncodedImage, trouble: AgentError) -> None:
@@ -156,7 +160,7 @@ class Caller:
         self._limiter.take(rules.monotonic())
 
     def _clock_will_do(self) -> bool:
-        return self._rules.now().trust != "unknown" or self.provider.knows_time()
+        return self._rules.now().trust == "synced" or self.provider.knows_time()
 
     def _not_now(self, seconds: float, why: str, code: str = "") -> None:
         """Not a failure: the circuit only remembers when to look again."""
@@ -167,6 +171,11 @@ class Caller:
 
 class _NotNow(RetryLater):
     """No call was made; the circuit knows already until when."""
+
+
+def _never_asked(trouble: AgentError) -> bool:
+    """Whether the way was broken before the vendor: no name, no connection, somebody else's page."""
+    return isinstance(trouble, RetryLater) and trouble.charged is False and not trouble.code
 
 
 def _is_free(trouble: AgentError) -> bool:

@@ -13,6 +13,7 @@ from agent.ocr.faults import Action
 log = logging.getLogger(__name__)
 
 FIRST_OFF_S, LONGEST_OFF_S = 5.0, 300.0
+LONGEST_WAY_S = 40.0  # while the way is broken a try costs nothing and bothers no vendor: a network that is back is used within a minute
 OPERATOR_OFF_S = 600.0  # a wrong key or an unpaid bill: some vendors lock an account that asks again and again
 THROTTLE_S, LONGEST_THROTTLE_S = (2.0, 5.0), 60.0
 
@@ -57,7 +58,8 @@ class Circuit:
         if isinstance(trouble, NeedsOperator):
             return max(OPERATOR_OFF_S, trouble.after or 0.0)
         if trouble.after is None and trouble.action != Action.THROTTLE:
-            return min(LONGEST_OFF_S, FIRST_OFF_S * grown)
+            never_asked = trouble.charged is False and not trouble.code
+            return min(LONGEST_WAY_S if never_asked else LONGEST_OFF_S, FIRST_OFF_S * grown)
         least, most = THROTTLE_S
         first = least + (most - least) * dice if trouble.after is None else trouble.after
         # What the vendor asked for is the least; one that goes on refusing is asked less and less.
