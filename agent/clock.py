@@ -105,7 +105,7 @@ class Clock:
         if now.trust == "synced":
             known = stamp.trust == "synced" and abs(utc_ms - stamp.utc_ms) <= JUMP_MS
             return stamp if known else replace(stamp, utc_ms=utc_ms, trust="synced")
-        doubtful = self._doubted_from is not None and stamp.monotonic_ms >= self._doubted_from
+        doubtful = self._doubted_from is not None and stamp.monotonic_ms > self._doubted_from
         return replace(stamp, trust=trust_in(stamp.utc_ms, False)) if doubtful else stamp
 
     def take_jumps(self) -> list[Jump]:
