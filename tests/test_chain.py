@@ -126,7 +126,7 @@ def test_a_way_that_is_broken_is_tried_again_within_the_minute_and_uses_up_no_bu
             at.chain.read(IMAGE)
         waits.append(at.chain.off_for_s())
         at.seconds += waits[-1]
-    assert (waits[0], pytest.approx(40), 0) == (5, max(waits), at.calls())
+    assert (waits[0], round(max(waits)), at.calls()) == (5.0, 40, 0)
 
 
 def test_a_picture_every_provider_refuses_is_refused(bench: Callable[..., Bench]) -> None:

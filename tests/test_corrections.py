@@ -12,9 +12,8 @@ from agent import config, settling, unsure
 from agent.clock import BUILT_MS, Clock, boot_id
 from agent.corrected import corrected, told
 from agent.domain import Stamp, Trust, rfc3339
-from agent.events import delivered, final
+from agent.events import delivered, final, queued_ms
 from agent.ocr.budget import Budget
-from agent.publish import queued_ms
 from agent.store import Spooled, Store
 from tests.payloads import valid
 from tests.samples import ACCEPTED, CAPTURE, FACTS, IMAGE, READINGS, UNREAD, capture

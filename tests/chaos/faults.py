@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, cuts, kills, passing, pictures, soak, vote, writes
+from tests.chaos import canaries, clocks, cuts, kills, passing, pictures, soak, vote, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
@@ -11,6 +11,7 @@ Fault = Callable[[Path, bool], Row]
 FAULTS: dict[str, Fault] = {
     "K": kills.fault,
     "R1": cuts.fault,
+    "R17": clocks.fault,
     "R22": pictures.fault,
     "R23": passing.fault,
     "R24": vote.fault,
