@@ -39,7 +39,7 @@ class Figures:
     off_s: float = 0.0
     worst_s: float = 0.0
     refused: int = 0
-    busiest: float = 0.0  # messages of health in a second, where one is due
+    busiest: int = 0  # messages of health in three seconds, of which three and one for each change are due
     unlike: list[str] = field(default_factory=list)
 
 
@@ -104,8 +104,8 @@ class Yard:
         figures.unlike += [code for code in codes if code not in figures.unlike]
         figures.busiest = max(figures.busiest, self._busiest())
 
-    def _busiest(self) -> float:
-        """How many messages of health came in any three seconds, of which three and one for each change are due."""
+    def _busiest(self) -> int:
+        """How many messages of health came in any three seconds."""
         times = [each.at for each in self._received("/health")]
         return max((sum(first <= each < first + 3 for each in times) for first in times), default=0)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, clocks, cuts, kills, passing, pictures, soak, vote, writes
+from tests.chaos import canaries, clocks, cuts, kills, passing, pictures, providers, soak, vote, ways, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
@@ -11,6 +11,10 @@ Fault = Callable[[Path, bool], Row]
 FAULTS: dict[str, Fault] = {
     "K": kills.fault,
     "R1": cuts.fault,
+    "R13": providers.answers,
+    "R14": providers.off,
+    "R15": providers.once_more,
+    "R16": ways.fault,
     "R17": clocks.fault,
     "R22": pictures.fault,
     "R23": passing.fault,
