@@ -146,7 +146,7 @@ def _is_sure(event: dict[str, Any]) -> bool:
 def _off_s(event: dict[str, Any]) -> float:
     """How far the time of an event is from the right one, which its monotonic stamp tells."""
     right = right_s() - (time.monotonic() - event["data"]["clock"]["monotonic_ms"] / 1000)
-    return abs(datetime.fromisoformat(event["time"]).timestamp() - right)
+    return abs(datetime.fromisoformat(str(event["time"])).timestamp() - float(right))
 
 
 def fault(folder: Path, full: bool) -> Row:
