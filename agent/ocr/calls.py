@@ -134,7 +134,9 @@ class Caller:
         try:
             return Answer(self.provider.read(image), booking)
         except AgentError as trouble:
-            if _never_asked(trouble):  # an outage of days must not use up the budget, nor a vehicle's turn
+            if (
+                isinstance(trouble, RetryLater) and trouble.never_asked
+            ):  # an outage of days must not use up the budget, nor a vehicle's turn
                 rules.ledger.cancel(booking)
             else:
                 rules.ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
@@ -171,11 +173,6 @@ class Caller:
 
 class _NotNow(RetryLater):
     """No call was made; the circuit knows already until when."""
-
-
-def _never_asked(trouble: AgentError) -> bool:
-    """Whether the way was broken before the vendor: no name, no connection, somebody else's page."""
-    return isinstance(trouble, RetryLater) and trouble.charged is False and not trouble.code
 
 
 def _is_free(trouble: AgentError) -> bool:

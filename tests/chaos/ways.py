@@ -70,7 +70,7 @@ def _lived_through(what: str, station: Station, hours: float, repair: Callable[[
     """Vehicles come at the beginning, in the middle and at the end of the outage; it is over just after a call has failed."""
     for _ in range(3):
         station.arrive()
-        station.work(hours * HOUR_S / 2)
+        station.work(hours * HOUR_S / 2, pace_s=10.0)
     station.arrive()
     station.work_until_a_call_fails()
     given_up, billed = len(station.told()), sum(tally.billed for tally in station.server.calls.values())
@@ -120,9 +120,9 @@ def _unlimited(server: VendorServer) -> None:
 
 
 def fault(folder: Path, full: bool) -> Row:
-    """Each way it may be broken, for a while and in full for a day; nothing is paid, nobody is given up, and soon after all are read."""
+    """Each way it may be broken, for a while and in full for hours; nothing is paid, nobody is given up, and soon after all are read."""
     outages = []
-    for hours in (0.5, 24.0) if full else (0.2,):
+    for hours in (0.5, 3.0) if full else (0.2,):
         at = folder / f"{hours}"
         outages += [
             _no_names(at / "names", hours),
