@@ -134,10 +134,8 @@ class Caller:
         try:
             return Answer(self.provider.read(image), booking)
         except AgentError as trouble:
-            if (
-                isinstance(trouble, RetryLater) and trouble.never_asked
-            ):  # an outage of days must not use up the budget, nor a vehicle's turn
-                rules.ledger.cancel(booking)
+            if isinstance(trouble, RetryLater) and trouble.never_asked:
+                rules.ledger.cancel(booking)  # an outage of days must use up neither the budget nor a vehicle's turn
             else:
                 rules.ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
             raise
