@@ -93,7 +93,7 @@ class Store:
         self._db.write_back()  # the marker must never stand beside an empty file
         with usable(self._dir):
             damage.mark_installed(self._dir)
-        self.trim(now_ms)
+        self.trim(now_ms, sure=False)
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +131,8 @@ class Store:
         Where nobody vouches for the clock (`sure`), the limits in days hold later, and none of them for what was never sent.
         """
         with usable(self._dir):
-            handover.forget_copies(self._dir, now_ms)
+            if sure:
+                handover.forget_copies(self._dir, now_ms)
             return self._retention.trim(now_ms, sure=sure)
 
     def _make_room(self, need: int, now_ms: int) -> None:
@@ -139,7 +140,7 @@ class Store:
             raise Rejected(f"a capture of {need} bytes never fits into the store; raise store.max_mb")
         with usable(self._dir):
             if self._retention.pressed(need):
-                self._retention.trim(now_ms, need)
+                self._retention.trim(now_ms, need, sure=False)
 
     def tell(self, audit: Audit) -> None:
         """Keeps it until the yard is told; durable on return, or with the caller's transaction."""

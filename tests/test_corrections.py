@@ -1,6 +1,7 @@
 """A clock that is set while vehicles pass: what was told at a wrong time is put right, and nobody waits, pays or is given up for it."""
 
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent import config, settling, unsure
+from agent import config, health, settling, unsure
 from agent.clock import BUILT_MS, Clock, boot_id
 from agent.corrected import corrected, told
 from agent.domain import Stamp, Trust, rfc3339
@@ -163,7 +164,7 @@ def test_a_site_without_a_time_server_does_not_gather_notes_for_ever(device: Dev
 
 def test_an_event_that_was_given_up_unsent_is_not_corrected(device: Device) -> None:
     device.tell("A", sent=False)
-    device.store._retention._forget_unsent("outbox", "room", __import__("collections").Counter())
+    device.store._retention._forget_unsent("outbox", "room", Counter())
     device.set(RIGHT_MS, synced=True)
     assert device.put_right() == []
 
@@ -181,6 +182,14 @@ def test_a_picture_taken_before_and_read_after_the_synchronisation_is_told_at_it
     assert payload["time"] == rfc3339(taken.utc_ms + by_ms)
     assert (payload["data"]["clock"]["trust"], payload["data"]["clock"]["corrected_ms"]) == ("synced", by_ms)
     assert told(event) is None
+
+
+def test_what_was_put_in_1970_is_not_reported_as_waiting_for_decades() -> None:
+    now = Stamp(RIGHT_MS, 90_000, "boot", "synced")
+    assert health._waited_s(60_000, now) == 90.0
+    assert health._waited_s(RIGHT_MS - 5_000, now) == 5.0
+    assert health._waited_s(RIGHT_MS + 5_000, now) == 0.0
+    assert health._waited_s(None, now) is None
 
 
 def waiting(trust: Trust, put_ms: int, boot: str = "before") -> Spooled:
