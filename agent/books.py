@@ -20,8 +20,8 @@ class Books:
         self._ledger = Ledger(db) if db else None
         self._facts: Known = Table(db, "facts") if db else {}
 
-    def spent(self, provider: str | None, since_ms: int) -> Spent:
-        return self._ledger.spent(provider, since_ms) if self._ledger else Spent(0, 0.0)
+    def spent(self, provider: str | None, since_ms: int, until_ms: int = 2**62) -> Spent:
+        return self._ledger.spent(provider, since_ms, until_ms) if self._ledger else Spent(0, 0.0)
 
     def circuit(self, name: str) -> Kept | None:
         return kept_circuit(self._facts, name)

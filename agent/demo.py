@@ -120,8 +120,8 @@ class Demo:
         return client
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        # `last` is a retained copy for screens; whoever acts on events listens to the others.
-        if not message.topic.endswith("/last"):
+        # `last` is a retained copy for screens, `corrected` is about a vehicle that is known.
+        if message.topic.endswith(("/vin", "/unread")):
             self._news.put(json.loads(message.payload))
 
     def _start_agent(self) -> "subprocess.Popen[str]":

@@ -264,6 +264,15 @@ class Event:
     payload: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event about a vehicle that was told while nobody vouched for the clock: whose, at which gate, and the stamp it had."""
+
+    read_id: str
+    gate: str
+    stamp: Stamp
+
+
 def rfc3339(utc_ms: int) -> str:
     """`2026-03-14T06:12:09.482Z` (RFC 3339, UTC, milliseconds)."""
     seconds, millis = divmod(utc_ms, 1000)

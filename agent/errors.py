@@ -33,6 +33,11 @@ class AgentError(Exception):
 class RetryLater(AgentError):
     """The same call may well succeed later, after `after` seconds where the other side said so."""
 
+    @property
+    def never_asked(self) -> bool:
+        """Whether the way was broken before the other side: no name, no connection, somebody else's page."""
+        return self.charged is False and not self.code
+
 
 class Rejected(AgentError):
     """This record can never succeed, however often it is tried; `tries` above 1 where a vendor calls a fault of its own so."""

@@ -16,12 +16,12 @@ Payload = dict[str, Any]
 
 VERSION = 1
 MOST_BYTES = 4096  # small controllers read into fixed buffers
-READ, UNREAD, AUDIT = (f"io.vinagent.{name}.v{VERSION}" for name in ("read.final", "read.unread", "audit"))
+READ, UNREAD, CORRECTED, AUDIT = (f"io.vinagent.{name}.v{VERSION}" for name in ("read.final", "read.unread", "read.corrected", "audit"))
 # The last level of a topic → where its JSON schema is published; a camera's status has one of its own.
 SCHEMAS = {
     name: f"https://vin-agent.example/schema/{file}-{VERSION}.json"
     for name, file in (
-        ("vin", "vin-read"), ("unread", "vin-unread"), ("last", "last"),
+        ("vin", "vin-read"), ("unread", "vin-unread"), ("last", "last"), ("corrected", "vin-corrected"),
         ("status", "status"), ("info", "info"), ("health", "health"), ("camera", "camera-status"), ("alarm", "camera-alarm"),
         ("audit", "audit"), ("cmd", "cmd"), ("rsp", "rsp"),
     )
@@ -81,12 +81,13 @@ def final(
     attempts: int | None = None,
     fallback: bool = False,
     previous: Before | None = None,
+    corrected_ms: int | None = None,
 ) -> Event:
     """The one final event about a vehicle, under the id it got at capture: a VIN, or `unread` with the reason.
 
     `attempts` counts the calls made for this vehicle (default: the readings that were asked for), `fallback` tells that a later
-    provider of the chain had to answer, `previous` is the pass of the same VIN before this one. What only the sending knows is
-    added by `delivered`.
+    provider of the chain had to answer, `previous` is the pass of the same VIN before this one, `corrected_ms` how far the clock was
+    behind when the picture was taken, where that has been put right since. What only the sending knows is added by `delivered`.
     """
     found = decision.vin is not None
     behind = _behind(decision, readings)
@@ -117,8 +118,8 @@ def final(
             "document": _document(readings) or None,
             "ocr": _ocr(behind, len(asked(readings)) if attempts is None else attempts, fallback) if behind else None,
             "image": _image(best, taken) if best else None,
-            "clock": {"trust": taken.trust, "boot_id": _short(taken.boot_id), "monotonic_ms": taken.monotonic_ms},
-            "agent": {"version": _short(facts.version), "config": _short(facts.config)},
+            "clock": clock(taken, corrected_ms),
+            "agent": agent(facts),
         }),
     })  # fmt: skip
     return Event(capture.read_id, f"gate/{level('gate', capture.gate)}/{'vin' if found else 'unread'}", _fitted(payload))
@@ -137,11 +138,22 @@ def audit(event_id: str, told: Mapping[str, str | int | None], *, facts: Facts, 
         "recordedtime": rfc3339(now.utc_ms),
         "data": _without_none({
             **{key: value[:256] if isinstance(value, str) else value for key, value in told.items()},
-            "clock": {"trust": now.trust, "boot_id": _short(now.boot_id), "monotonic_ms": now.monotonic_ms},
-            "agent": {"version": _short(facts.version), "config": _short(facts.config)},
+            "clock": clock(now),
+            "agent": agent(facts),
         }),
     }  # fmt: skip
     return Event(event_id, "audit", payload)
+
+
+def clock(stamp: Stamp, corrected_ms: int | None = None) -> Payload:
+    """How far to believe a time, and by how much it was put right."""
+    told = {"trust": stamp.trust, "boot_id": _short(stamp.boot_id), "monotonic_ms": stamp.monotonic_ms, "corrected_ms": corrected_ms}
+    return _without_none(told)
+
+
+def agent(facts: Facts) -> Payload:
+    """Who speaks."""
+    return {"version": _short(facts.version), "config": _short(facts.config)}
 
 
 def delivered(payload: Payload, sequence: int, *, replay: bool, attempt: int, queued_ms: int, durable: bool = True) -> Payload:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from agent import config, state
 from agent.child import View
 from agent.children import Children
-from agent.clock import Clock
+from agent.clock import BUILT_MS, Clock
 from agent.commands import KINDS
 from agent.domain import Decision, Event, Reason, Stamp
 from agent.events import Message, delivered, event_message, last, queued_ms
@@ -218,7 +218,7 @@ class Reporter:
             mqtt=board.mqtt() if board.mqtt else None,
             commands=board.commands() if board.commands else None,
             providers=self._providers(now),
-            clock=state.ClockHealth(trust=now.trust),
+            clock=state.ClockHealth(trust=now.trust, offset_ms=self._clock.offset_ms),
             power=_power(board),
             disk=self._disk(size.free_bytes),
             process=_process(),
@@ -252,8 +252,8 @@ class Reporter:
         return {
             name: state.ProviderHealth(
                 state="off" if circuit.off_until > now.seconds else "on",
-                calls_today=self._store.ledger.spent(name, at.day_ms).calls,
-                calls_month=self._store.ledger.spent(name, at.month_ms).calls,
+                calls_today=self._store.ledger.spent(name, at.day_ms, at.next_day_ms).calls,
+                calls_month=self._store.ledger.spent(name, at.month_ms, at.next_month_ms).calls,
             )
             for name, circuit in self._board.circuits.items()
         }
@@ -288,7 +288,11 @@ def _camera_health(view: View, now: Stamp) -> state.CameraHealth:
 
 
 def _waited_s(since_ms: int | None, now: Stamp) -> float | None:
-    return None if since_ms is None else max(0.0, (now.utc_ms - since_ms) / 1000)
+    if since_ms is None:
+        return None
+    waited = max(0.0, (now.utc_ms - since_ms) / 1000)
+    # What was written while the clock was not set is not decades old once it is: it waits since this boot, as far as anybody knows.
+    return min(now.seconds, waited) if since_ms < BUILT_MS <= now.utc_ms else waited
 
 
 def _process() -> state.ProcessHealth:

@@ -40,10 +40,22 @@ class Ledger:
                 price = 0.0 if outcome == FREE else entry["price"]
                 self._rows[str(booking)] = {**entry, "price": price, "outcome": outcome}
 
-    def spent(self, provider: str | None, since_ms: int) -> Spent:
-        """What was booked from `since_ms` on, with one provider or, for None, with all."""
-        question = "SELECT count(*), total(price) FROM ledger WHERE booked_ms >= :since AND (:provider IS NULL OR provider = :provider)"
-        row = self._db.select_one(question, {"since": since_ms, "provider": provider})
+    def cancel(self, booking: int) -> None:
+        """Nothing was asked of anybody: as if the call had never been thought of."""
+        self._db.execute("DELETE FROM ledger WHERE key = ?", (str(booking),))
+
+    def redate(self, since_ms: int, until_ms: int, by_ms: int) -> None:
+        """The clock was set on by `by_ms`: what was booked between these times by the old one moves along, into the days it belongs to."""
+        question = "SELECT key FROM ledger WHERE booked_ms BETWEEN ? AND ?"
+        with self._db.transaction():
+            rows = {key: self._rows.get(key) for (key,) in list(self._db.select(question, (since_ms, until_ms)))}
+            self._rows.update({key: {**row, "booked_ms": row["booked_ms"] + by_ms} for key, row in rows.items() if row})
+
+    def spent(self, provider: str | None, since_ms: int, until_ms: int = 2**62) -> Spent:
+        """What was booked from `since_ms` until before `until_ms`, with one provider or, for None, with all."""
+        between = "booked_ms >= :since AND booked_ms < :until AND (:provider IS NULL OR provider = :provider)"
+        question = f"SELECT count(*), total(price) FROM ledger WHERE {between}"  # noqa: S608  # our own words
+        row = self._db.select_one(question, {"since": since_ms, "until": until_ms, "provider": provider})
         return Spent(*row) if row else Spent(0, 0.0)
 
     def calls(self, read_id: str) -> int:

@@ -254,6 +254,11 @@ class Outbox:
         for sequence in sequences:
             self._tries.pop(sequence, None)
 
+    def redate(self, event_id: str, by_ms: int) -> None:
+        """An event that was sent: the clock was off by so much when it was put, and it cannot have been sent before that."""
+        moved = "UPDATE sent SET put_ms = put_ms + :by, sent_ms = max(sent_ms, put_ms + :by) WHERE key = :id"
+        self._db.execute(moved, {"by": by_ms, "id": event_id})
+
     def last_sequence(self) -> int:
         """The number given last; 0 before the first."""
         return self._db.number("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")

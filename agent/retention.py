@@ -9,6 +9,7 @@ from typing import Any
 
 from agent import config, damage
 from agent.ballast import TIGHT, Ballast, free_bytes
+from agent.clock import BUILT_MS
 from agent.schema import SENT, SPOOLED, UNSENT
 from agent.sqlite import MB, Connection
 from agent.table import Table
@@ -82,13 +83,16 @@ class Retention:
         """True where `need` more bytes would not leave the room that must stay; asked before every capture, so it costs little."""
         return self._db.full or self.used() + need > self._cap * _HIGH or self._lacking(need) > 0
 
-    def trim(self, now_ms: int, need: int = 0) -> Trimmed:
-        """Applies the limits in days, then makes room for `need` bytes more; inside a transaction it leaves all as it is."""
+    def trim(self, now_ms: int, need: int = 0, *, sure: bool = True) -> Trimmed:
+        """Applies the limits in days, then makes room for `need` bytes more; inside a transaction it leaves all as it is.
+
+        `sure` is whether anybody vouches for `now_ms`.
+        """
         if self._db.in_transaction:
             return Trimmed()
         went: Counter[str] = Counter()
         self._unload(need)
-        self._by_days(now_ms, went)
+        self._by_days(now_ms, sure, went)
         self._by_room(need, went)
         self._shrink(need)
         if self._free(self._dir) > self._floor + 2 * self.ballast.bytes:
@@ -110,26 +114,29 @@ class Retention:
             self.ballast.release()
             self._db.write_back()
 
-    def _by_days(self, now_ms: int, went: Counter[str]) -> None:
+    def _by_days(self, now_ms: int, sure: bool, went: Counter[str]) -> None:
+        if not self._clock_is_steady(now_ms, _HOUR_MS if sure else DAY_MS):
+            return
         before = round(now_ms - self._settings.keep_days * DAY_MS)
         self._repeat(lambda: self._forget_sent("WHERE sent_ms < ? ORDER BY sent_ms", (before,), went))
-        if not self._clock_is_steady(now_ms):
-            return
         self._db.execute("DELETE FROM ledger WHERE booked_ms < ?", (now_ms - _LEDGER_DAYS * DAY_MS,))
         # An answer is of use as long as its vehicle waits; after that it is a VIN like those of the events that were sent.
         self._db.execute("DELETE FROM seen WHERE put_ms < ? AND read_id NOT IN (SELECT key FROM spool)", (before,))
         self._db.execute("DELETE FROM arrivals WHERE put_ms < ?", (before,))
         old = round(now_ms - self._settings.unsent_days * DAY_MS)
         self._db.execute("DELETE FROM standing WHERE put_ms < ?", (old,))
-        self._repeat(lambda: self._forget_unsent("outbox", "age", went, older_than_ms=old))
-        self._repeat(lambda: self._forget_unsent("spool", "age", went, older_than_ms=old))
+        if sure:  # what a wrong clock takes here never reaches the yard; without a time server the cap in bytes has to do
+            self._repeat(lambda: self._forget_unsent("outbox", "age", went, older_than_ms=old))
+            self._repeat(lambda: self._forget_unsent("spool", "age", went, older_than_ms=old))
 
-    def _clock_is_steady(self, now_ms: int) -> bool:
-        """Rows written under a clock that was months behind look months old when it is set: they get an hour to be sent first."""
+    def _clock_is_steady(self, now_ms: int, for_ms: int) -> bool:
+        """Rows written under a clock that was months behind look months old when it is set, and all of them when somebody sets it
+        wrong: nothing goes before the clock has run on for a while, in which events can be sent and mistakes be seen.
+        """
         if self._last_ms is None or abs(now_ms - self._last_ms) > _HOUR_MS:
             self._steady_ms = now_ms
         self._last_ms = now_ms
-        return now_ms - self._steady_ms >= _HOUR_MS
+        return now_ms - self._steady_ms >= for_ms
 
     def _by_room(self, need: int, went: Counter[str]) -> None:
         cap = self._room_for(need)
@@ -204,12 +211,14 @@ class Retention:
     def _forget_unsent(self, source: str, why: str, went: Counter[str], older_than_ms: int | None = None) -> int:
         """Events never sent, or vehicles never read, from the oldest on; what happened to them stays in `audits`."""
         oldest = f"SELECT rowid, key, put_ms FROM {source} ORDER BY rowid LIMIT ?"  # noqa: S608  # one of our two tables
-        rows = [row for row in self._db.select(oldest, (_BATCH,)) if older_than_ms is None or row[2] < older_than_ms]
+        # What was put while the clock was not set at all is of no known age.
+        rows = [row for row in self._db.select(oldest, (_BATCH,)) if older_than_ms is None or BUILT_MS <= row[2] < older_than_ms]
         for number, key, _ in rows:
             sequence = number if source == "outbox" else None
             self._audits[f"{source}/{key}"] = {"what": "evicted", "source": source, "id": key, "sequence": sequence, "why": why}
             went["unsent_pictures"] += self._forget_pictures_of(key)
             self._db.execute(f"DELETE FROM {source} WHERE rowid = ?", (number,))  # noqa: S608  # one of our two tables
+            self._db.execute("DELETE FROM unsure WHERE key = ?", (key,))  # nobody has it, so nobody needs it corrected
         if rows:
             self._facts["evicted"] = self._facts.get("evicted", 0) + len(rows)
             log.error("%s: %d vehicles evicted unsent (%s), the first is %s", source, len(rows), why, rows[0][1])

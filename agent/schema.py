@@ -104,3 +104,9 @@ def m005_what_stands_and_who_came(db: Connection) -> None:
 def m006_what_is_sent_again(db: Connection) -> None:
     """Numbers of events that were sent and are wanted once more; a number asked for twice stands here once."""
     db.execute("CREATE TABLE replays (sequence INTEGER PRIMARY KEY, asked_ms INTEGER NOT NULL DEFAULT 0)")
+
+
+@migration
+def m007_told_while_nobody_vouched_for_the_clock(db: Connection) -> None:
+    db.execute("CREATE TABLE unsure (key TEXT PRIMARY KEY, value BLOB, boot_id TEXT)")
+    db.execute("CREATE INDEX unsure_boot ON unsure (boot_id)")

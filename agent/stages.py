@@ -9,12 +9,12 @@ from multiprocessing.connection import Connection, wait
 
 from ulid import ULID
 
-from agent import config, events, reasons
+from agent import config, events, reasons, settling
 from agent.arrivals import Arrivals
 from agent.child import Child
 from agent.children import Children
 from agent.clock import Clock
-from agent.domain import Before, Decision, EncodedImage, Reading
+from agent.domain import Before, Capture, Decision, EncodedImage, Reading
 from agent.errors import Rejected, RetryLater
 from agent.health import Board, Reporter
 from agent.ocr import opinion
@@ -30,7 +30,7 @@ from agent.wire import COMMAND, Ack, Captured, FromChild, FromParent, Stands
 log = logging.getLogger(__name__)
 
 HOUR_MS = 3_600_000
-LOOK_EVERY_S, TIDY_EVERY_S = 0.5, 30.0
+LOOK_EVERY_S, CORRECT_EVERY_S, TIDY_EVERY_S = 0.5, 1.0, 30.0
 AUDITS = 32  # told in one commit
 LONG_S = 60.0  # of one vehicle in one step; well below what the read worker promises
 LOOK_AGAIN_S = 30.0  # at the oldest vehicle, while nobody can be asked
@@ -48,9 +48,11 @@ class Take:
     ring: Callable[[], None] = lambda: None  # tells the reading thread that a vehicle has come
     rest_s: float = 0.0
     tidied_at: float = float("-inf")
+    corrected_at: float = float("-inf")
 
     def step(self) -> bool:
         self._tidy()
+        self._correct()
         pipes = self.children.pipes()
         if not pipes:
             time.sleep(0.2)  # nothing to wait on: every camera is between two processes
@@ -71,13 +73,21 @@ class Take:
         if now.seconds - self.tidied_at < TIDY_EVERY_S:
             return
         self.tidied_at = now.seconds
-        self.store.trim(now.utc_ms)
+        self.store.trim(now.utc_ms, sure=now.trust == "synced")
+        settling.give_up(self.store, now)
         with self.store.transaction():
             audits = self.store.take_audits(AUDITS)
             for audit in audits:
                 self.store.outbox.put(events.audit(str(ULID()), asdict(audit), facts=self.facts, now=now), now.utc_ms)
         if len(audits) == AUDITS:
             self.tidied_at = float("-inf")  # there are more: whoever took out thousands by hand waits for the last of them to be told
+
+    def _correct(self) -> None:
+        """Put right what was told under a wrong clock, once it is set."""
+        if (now := time.monotonic()) - self.corrected_at >= CORRECT_EVERY_S:
+            self.corrected_at = now
+            if count := settling.put_right(self.store, self.clock, self.facts):
+                log.info("%d events were told at a doubtful time, now they are corrected", count)
 
     def _listen(self, pipe: "Connection[FromParent, FromChild]", child: Child) -> None:
         try:
@@ -151,7 +161,8 @@ class Read:
 
     def _end(self, spooled: Spooled, seen: Seen) -> None:
         """The one event about this vehicle, unless it was none, or was told already."""
-        decision, capture = reasons.explained(self._decided(seen), spooled.capture, seen.readings), spooled.capture
+        capture = settling.settled(spooled.capture, self.clock)
+        decision = reasons.explained(self._decided(seen), capture, seen.readings)
         wanted = capture.trigger == COMMAND  # who asked for it gets an event, whatever it is
         if not wanted and decision.vin is None and seen.why_not is None and reasons.is_other_text(capture, seen.readings):
             self.store.spool.forget(capture.read_id)
@@ -167,7 +178,8 @@ class Read:
             self.board.again += 1
             log.info("%s: %s is still there, told as %s %.0f s before", capture.read_id, decision.vin.value, before.read_id, before.ago_s)
             return
-        self._finish(spooled, decision, seen.readings, before)
+        by_ms = capture.taken_at.utc_ms - spooled.capture.taken_at.utc_ms if capture != spooled.capture else None
+        self._finish(capture, decision, seen.readings, before, by_ms)
 
     def _read(self, spooled: Spooled, seen: Seen) -> None:
         """Picture after picture, and reader after reader where a second opinion is wanted, until the VIN is sure enough."""
@@ -209,7 +221,7 @@ class Read:
 
         One that its barcodes have settled wants nothing more.
         """
-        waited_ms, decision = self.clock.now().utc_ms - spooled.put_ms, judge(readings, self.settings)
+        waited_ms, decision = settling.waited_ms(spooled, self.clock.now()), judge(readings, self.settings)
         if self._too_old(spooled) or opinion.is_enough(decision, readings, self.settings):
             return True
         return decision.vin is not None and waited_ms >= self.settings.second_wait_s * 1000
@@ -219,7 +231,7 @@ class Read:
         return replace(decision, reason=seen.why_not) if decision.outcome == "unread" and seen.why_not else decision
 
     def _too_old(self, spooled: Spooled) -> bool:
-        return self.clock.now().utc_ms - spooled.put_ms > self.settings.give_up_h * HOUR_MS
+        return settling.waited_ms(spooled, self.clock.now()) > self.settings.give_up_h * HOUR_MS
 
     def _postpone(self, spooled: Spooled, trouble: RetryLater) -> None:
         """Until somebody can be asked, and a little longer: the next try is another vehicle's, in case it is this one that fails."""
@@ -228,17 +240,23 @@ class Read:
         log.debug("%s waits %.0f s: %s", spooled.capture.read_id, wait_s, trouble)
         self.store.spool.postpone(spooled.capture.read_id, self.clock.now().utc_ms + round(wait_s * 1000))
 
-    def _finish(self, spooled: Spooled, decision: Decision, readings: tuple[Reading, ...], before: Before | None) -> None:
-        now, capture = self.clock.now(), spooled.capture
+    def _finish(
+        self, capture: Capture, decision: Decision, readings: tuple[Reading, ...], before: Before | None, by_ms: int | None
+    ) -> None:
+        now = self.clock.now()
         first, answers = self.chain.names[0], asked(readings)
         attempts = max(len(answers), self.store.ledger.calls(capture.read_id))
         fallback = bool(answers) and all(reading.provider != first for reading in answers)
-        event = events.final(capture, decision, readings, facts=self.facts, now=now, attempts=attempts, fallback=fallback, previous=before)
+        event = events.final(
+            capture, decision, readings,
+            facts=self.facts, now=now, attempts=attempts, fallback=fallback, previous=before, corrected_ms=by_ms,
+        )  # fmt: skip
         with self.store.transaction():  # in one queue or the other, never both, never neither
             if not self.store.spool.done(capture.read_id):
                 log.info("%s: was taken out by hand while it was read", capture.read_id)
                 return
             sequence = self.store.outbox.put(event, now.utc_ms)
+            self.store.unsure.note(event)
             if decision.vin:
                 kept = {"sequence": sequence, "put_ms": now.utc_ms, "topic": event.topic, "payload": event.payload}
                 self.store.put(f"last/{event.topic}", kept)

@@ -19,6 +19,7 @@ from agent.schema import migrate
 from agent.spots import Spots
 from agent.sqlite import Connection
 from agent.table import Table
+from agent.unsure import Unsure
 
 __all__ = ["Audit", "Ledger", "Loss", "Outbox", "Queued", "Size", "Spent", "Spool", "Spooled", "Store", "Trimmed"]
 
@@ -28,13 +29,13 @@ class Audit:
     """Something the yard will not hear of in the ordinary way, and why.
 
     `evicted`: a vehicle that had to make room; `damaged`: a row whose checksum did not agree; `lost`: a whole store;
-    `config`: other settings hold from now on; `command`: somebody had something done over MQTT. `id` is the event's or vehicle's
-    own (for `lost`, the name of the file kept, or nothing; for `config`, the hash of the settings; for `command`, its txn),
-    `sequence` its number if it had one. `purged`: what an operator took out; events that were sent are told together, `count` of
-    them with numbers from `sequence` to `until`.
+    `config`: other settings hold from now on; `command`: somebody had something done over MQTT; `purged`: what an operator took out;
+    `uncorrected`: times that stay doubtful. `id` is the event's or vehicle's own (for `lost`, the name of the file kept, or nothing;
+    for `config`, the hash of the settings; for `command`, its txn; for `uncorrected`, the first event), `sequence` its number if it
+    had one. Events that were sent are purged together, `count` of them with numbers from `sequence` to `until`.
     """
 
-    what: Literal["evicted", "damaged", "lost", "config", "command", "purged"]
+    what: Literal["evicted", "damaged", "lost", "config", "command", "purged", "uncorrected"]
     source: str
     id: str
     sequence: int | None
@@ -57,6 +58,7 @@ class Store:
         self.spool, self.outbox, self.ledger = Spool(db, self._make_room), Outbox(db), Ledger(db)
         self.seen = Table(db, "seen", ("read_id", "put_ms"))
         self.arrivals, self.spots = Table(db, "arrivals", ("put_ms",)), Spots(db)
+        self.unsure = Unsure(db)
 
     @classmethod
     def open(cls, state_dir: Path, settings: config.Store, now_ms: int) -> Self:
@@ -94,7 +96,7 @@ class Store:
         self._db.write_back()  # the marker must never stand beside an empty file
         with usable(self._dir):
             damage.mark_installed(self._dir)
-        self.trim(now_ms)
+        self.trim(now_ms, sure=False)
 
     def __enter__(self) -> Self:
         return self
@@ -130,18 +132,26 @@ class Store:
         """Keeps a small fact, any value JSON can say."""
         self._facts[key] = value
 
-    def trim(self, now_ms: int) -> Trimmed:
-        """Applies the caps; costs little when nothing is to do, and comes back soon when much is: then call it again."""
+    def trim(self, now_ms: int, *, sure: bool = True) -> Trimmed:
+        """Applies the caps; costs little when nothing is to do, and comes back soon when much is: then call it again.
+
+        Where nobody vouches for the clock (`sure`), the limits in days hold later, and none of them for what was never sent.
+        """
         with usable(self._dir):
-            handover.forget_copies(self._dir, now_ms)
-            return self._retention.trim(now_ms)
+            if sure:
+                handover.forget_copies(self._dir, now_ms)
+            return self._retention.trim(now_ms, sure=sure)
 
     def _make_room(self, need: int, now_ms: int) -> None:
         if need > self._retention.most():
             raise Rejected(f"a capture of {need} bytes never fits into the store; raise store.max_mb")
         with usable(self._dir):
             if self._retention.pressed(need):
-                self._retention.trim(now_ms, need)
+                self._retention.trim(now_ms, need, sure=False)
+
+    def tell(self, audit: Audit) -> None:
+        """Keeps it until the yard is told; durable on return, or with the caller's transaction."""
+        self._audits[f"{audit.what}/{audit.id}"] = asdict(audit)
 
     def take_audits(self, limit: int = 32) -> list[Audit]:
         """Takes what has to be told; call it in the transaction that puts the telling event into the outbox."""

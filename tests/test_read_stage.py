@@ -40,11 +40,11 @@ class Hands(Clock):
 
     def __init__(self) -> None:
         super().__init__(lambda: True)
-        self.seconds = BUILT_MS / 1000 + 86_400
+        self.seconds, self.set_on_s = BUILT_MS / 1000 + 86_400, 0.0
 
     def now(self) -> Stamp:
         ms = round(self.seconds * 1000)
-        return Stamp(ms, ms, "boot", "synced")
+        return Stamp(ms + round(self.set_on_s * 1000), ms, "boot", "synced")
 
 
 class Gate:
@@ -210,6 +210,20 @@ def test_a_vehicle_nobody_could_read_for_three_days_is_told(gate: MakeGate) -> N
     at.arrive(vehicle("A"), vehicle("B"))
     at.work(hours=3)
     assert at.told() == [("", "provider_down")] * 2
+
+
+@pytest.mark.parametrize("jump_s", [-7 * 86_400, -3600, 3600, 5 * 365 * 86_400])
+def test_a_clock_that_is_set_gives_up_no_vehicle_that_waits_and_keeps_none_waiting(gate: MakeGate, jump_s: int) -> None:
+    tencent = cloud(*[NeedsOperator("arrears")] * 2, *[GOOD] * 2)
+    at = gate(tencent, give_up_h=2.0)
+    at.arrive(*(replace(vehicle(read_id), taken_at=at.clock.now()) for read_id in ("A", "B")))
+    at.work()
+    at.clock.set_on_s += jump_s
+    at.work()
+    assert at.told() == []
+    at.work(hours=1)
+    assert at.told() == [(GOOD, "accepted")] * 2
+    assert tencent.calls == 4
 
 
 def test_a_spent_budget_is_told_as_such(gate: MakeGate) -> None:

@@ -77,6 +77,7 @@ def test_what_was_sent_is_forgotten_after_its_days(tmp_path: Path, opened: Calla
     sent(store, "A", NOW)
     sent(store, "B", NOW + DAY_MS)
 
+    assert not store.trim(NOW + 7 * DAY_MS - HOUR_MS)
     assert not store.trim(NOW + 7 * DAY_MS)
     assert store.trim(NOW + 7 * DAY_MS + 1) == Trimmed(sent_pictures=1, sent_events=1)
     assert [queued.event.id for queued in store.outbox.history(0, 2**50)] == ["B"]
@@ -110,6 +111,45 @@ def test_a_clock_that_is_set_forward_by_months_evicts_nothing_before_it_could_be
     assert not store.trim(jumped)
     assert not store.trim(jumped + HOUR_MS - 1)
     assert store.trim(jumped + HOUR_MS).unsent_events == 1
+
+
+def test_a_clock_that_is_set_years_ahead_takes_nothing_from_the_store(tmp_path: Path, opened: Callable[..., Store]) -> None:
+    store = opened(tmp_path)
+    sent(store, "sent")
+    store.ledger.book("cloud", "A", 0.01, NOW)
+    seen(store, "waits")
+    before = kinds(store)
+
+    for hours in (0.0, 0.5, 0.99):
+        assert not store.trim(NOW + 5 * 365 * DAY_MS + round(hours * HOUR_MS))
+    assert not store.trim(NOW + 2 * HOUR_MS), "it was set right again"
+    assert not store.trim(NOW + 3 * HOUR_MS)
+    assert (kinds(store), store.ledger.spent(None, 0).calls) == (before, 1)
+
+
+def test_a_clock_nobody_vouches_for_takes_only_what_was_sent_and_only_after_a_day(tmp_path: Path, opened: Callable[..., Store]) -> None:
+    store = opened(tmp_path)
+    sent(store, "sent")
+    seen(store, "waits")
+    later = NOW + 90 * DAY_MS
+
+    went = [store.trim(later + hour * HOUR_MS, sure=False) for hour in range(25)]
+
+    assert [each.sent_events for each in went] == [0] * 24 + [1]
+    assert len(store.spool) == 1
+    assert store.take_audits() == []
+
+
+def test_a_vehicle_seen_before_the_clock_was_set_at_all_is_of_no_age(tmp_path: Path, opened: Callable[..., Store]) -> None:
+    store = opened(tmp_path)
+    seen(store, "A", 60_000)
+    seen(store, "B", 60_000)
+    read(store, "B", 61_000)
+
+    store.trim(NOW)
+
+    assert not store.trim(NOW + HOUR_MS)
+    assert (len(store.spool), len(store.outbox)) == (1, 1)
 
 
 def test_the_cap_takes_what_is_worth_least_first(tmp_path: Path, opened: Callable[..., Store]) -> None:
@@ -313,6 +353,8 @@ def test_a_picture_is_written_once_however_far_its_vehicle_travels(tmp_path: Pat
 def test_trimming_inside_a_transaction_waits_for_its_end(tmp_path: Path, opened: Callable[..., Store]) -> None:
     store = opened(tmp_path)
     sent(store, "A")
+
+    store.trim(NOW + 8 * DAY_MS - HOUR_MS)
 
     with store.transaction():
         assert not store.trim(NOW + 8 * DAY_MS)

@@ -113,6 +113,7 @@ class _Purge:
     def _forget_answers(self, page: list[str]) -> None:
         marks = ", ".join("?" * len(page))
         self._db.execute(f"DELETE FROM seen WHERE read_id IN ({marks})", tuple(page))  # noqa: S608  # question marks
+        self._db.execute(f"DELETE FROM unsure WHERE key IN ({marks})", tuple(page))  # noqa: S608  # its time is of no interest any more
 
     def _forget_arrival(self, item: Item) -> None:
         name = f"{item.gate}/{item.vin}"

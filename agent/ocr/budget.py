@@ -21,7 +21,7 @@ class Spent(Protocol):
 class Ledger(Protocol):
     """The part of the store that remembers attempts."""
 
-    def spent(self, provider: str | None, since_ms: int) -> Spent: ...
+    def spent(self, provider: str | None, since_ms: int, until_ms: int = ...) -> Spent: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,10 @@ def _ms(when: datetime) -> int:
 
 
 class Budget:
-    """Says whether one more call is allowed, and if not, when to ask again. A limit of 0 is no limit."""
+    """Says whether one more call is allowed, and if not, when to ask again. A limit of 0 is no limit.
+
+    A booking after the end of a period is not of this period: a clock that was years ahead for an hour must not stop reading for years.
+    """
 
     def __init__(self, settings: config.Reading, ledger: Ledger) -> None:
         self._settings, self._ledger = settings, ledger
@@ -57,17 +60,17 @@ class Budget:
     def closed_for_ms(self, price: float, now_ms: int) -> int:
         """0 where a call at this price fits; otherwise milliseconds until the limit that forbids it starts afresh."""
         at, limits = periods(now_ms), self._settings
-        month = self._ledger.spent(None, at.month_ms) if limits.calls_per_month or limits.money_per_month else None
+        month = self._ledger.spent(None, at.month_ms, at.next_month_ms) if limits.calls_per_month or limits.money_per_month else None
         if month and _full(limits.calls_per_month, month.calls + 1):
             return at.next_month_ms - now_ms
         if month and _full(limits.money_per_month, month.money + price):
             return at.next_month_ms - now_ms
-        if self._over(limits.calls_per_day, at.day_ms):
+        if self._over(limits.calls_per_day, at.day_ms, at.next_day_ms):
             return at.next_day_ms - now_ms
-        return MINUTE_MS // 6 if self._over(limits.calls_per_minute, at.minute_ms) else 0
+        return MINUTE_MS // 6 if self._over(limits.calls_per_minute, at.minute_ms, now_ms + MINUTE_MS) else 0
 
-    def _over(self, limit: int, since_ms: int) -> bool:
-        return limit > 0 and _full(limit, self._ledger.spent(None, since_ms).calls + 1)
+    def _over(self, limit: int, since_ms: int, until_ms: int) -> bool:
+        return limit > 0 and _full(limit, self._ledger.spent(None, since_ms, until_ms).calls + 1)
 
 
 def _full(limit: float, wanted: float) -> bool:

@@ -32,6 +32,7 @@ class Booking(Protocol):
 
     def book(self, provider: str, read_id: str, price: float, now_ms: int) -> int: ...
     def settle(self, booking: int, outcome: str) -> None: ...
+    def cancel(self, booking: int) -> None: ...
     def calls(self, read_id: str) -> int: ...
 
 
@@ -133,7 +134,10 @@ class Caller:
         try:
             return Answer(self.provider.read(image), booking)
         except AgentError as trouble:
-            rules.ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
+            if isinstance(trouble, RetryLater) and trouble.never_asked:
+                rules.ledger.cancel(booking)  # an outage of days must use up neither the budget nor a vehicle's turn
+            else:
+                rules.ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
             raise
 
     def _remember(self, image: EncodedImage, trouble: AgentError) -> None:
@@ -156,7 +160,7 @@ class Caller:
         self._limiter.take(rules.monotonic())
 
     def _clock_will_do(self) -> bool:
-        return self._rules.now().trust != "unknown" or self.provider.knows_time()
+        return self._rules.now().trust == "synced" or self.provider.knows_time()
 
     def _not_now(self, seconds: float, why: str, code: str = "") -> None:
         """Not a failure: the circuit only remembers when to look again."""

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from agent.domain import Stamp
-from agent.errors import AgentError, NeedsOperator
+from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.ocr.faults import Action
 
 log = logging.getLogger(__name__)
 
 FIRST_OFF_S, LONGEST_OFF_S = 5.0, 300.0
+LONGEST_WAY_S = 40.0  # while the way is broken a try costs nothing and bothers no vendor: a network that is back is used within a minute
 OPERATOR_OFF_S = 600.0  # a wrong key or an unpaid bill: some vendors lock an account that asks again and again
 THROTTLE_S, LONGEST_THROTTLE_S = (2.0, 5.0), 60.0
 
@@ -57,7 +58,7 @@ class Circuit:
         if isinstance(trouble, NeedsOperator):
             return max(OPERATOR_OFF_S, trouble.after or 0.0)
         if trouble.after is None and trouble.action != Action.THROTTLE:
-            return min(LONGEST_OFF_S, FIRST_OFF_S * grown)
+            return min(LONGEST_WAY_S if _is_of_the_way(trouble) else LONGEST_OFF_S, FIRST_OFF_S * grown)
         least, most = THROTTLE_S
         first = least + (most - least) * dice if trouble.after is None else trouble.after
         # What the vendor asked for is the least; one that goes on refusing is asked less and less.
@@ -131,7 +132,8 @@ class Circuits(Mapping[str, Circuit]):
         circuit = self[name]
         circuit.open(trouble, self._monotonic(), self._dice())
         self._tell(name, circuit, trouble)
-        self._keep(name, circuit)
+        if not _is_of_the_way(trouble):  # that costs nothing to find out again, and a card wears out
+            self._keep(name, circuit)
 
     def _tell(self, name: str, circuit: Circuit, trouble: AgentError) -> None:
         off = f"{name} is passed over, asked again in {self.off_s(name):.0f} s"
@@ -169,6 +171,10 @@ class Circuits(Mapping[str, Circuit]):
             boot_id=now.boot_id,
         )
         self._facts.put(_key(name), asdict(kept))
+
+
+def _is_of_the_way(trouble: AgentError) -> bool:
+    return isinstance(trouble, RetryLater) and trouble.never_asked
 
 
 def _key(name: str) -> str:

@@ -14,6 +14,7 @@ from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.ocr.faults import Action, plain
 
 STALE = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)  # how a connection ends that the other side has closed
+NOT_YET_VALID = 9  # X509_V_ERR_CERT_NOT_YET_VALID
 MAYBE_BILLED_TRIES = 2  # the vendor may have finished, and billed, a call whose answer never came
 
 
@@ -62,8 +63,11 @@ def trouble(exc: httpx.RequestError, way: Way, secrets: Iterable[str] = ()) -> A
     return later(way, sentence, MAYBE_BILLED_TRIES, after=0.0 if stale else None)
 
 
-def _certificate(cause: ssl.SSLCertVerificationError, way: Way) -> NeedsOperator:
+def _certificate(cause: ssl.SSLCertVerificationError, way: Way) -> AgentError:
     shows = rfc3339(round(time.time() * 1000))
+    if cause.verify_code == NOT_YET_VALID:
+        # A device that has just started: its clock is behind, and will be set without anybody's doing.
+        return later(way, f"its certificate is not valid yet; the clock of this device shows {shows}, check NTP", charged=False)
     return NeedsOperator(
         f"{way}: its certificate is not believed ({cause.verify_message.rstrip('.')}); set the clock of this device, which shows {shows},"
         " or, where a proxy opens TLS, name the file with its authority in http.ca_file"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, cuts, days, kills, passing, pictures, releases, replays, soak, vote, writes
+from tests.chaos import canaries, clocks, cuts, days, kills, passing, pictures, providers, releases, replays, soak, vote, ways, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
@@ -12,6 +12,11 @@ FAULTS: dict[str, Fault] = {
     "K": kills.fault,
     "R1": cuts.fault,
     "R8": releases.fault,
+    "R13": providers.answers,
+    "R14": providers.off,
+    "R15": providers.once_more,
+    "R16": ways.fault,
+    "R17": clocks.fault,
     "R22": pictures.fault,
     "R23": passing.fault,
     "R24": vote.fault,

@@ -59,7 +59,7 @@ def _drain(gateway: Gateway) -> None:
 
 
 def _counted(times: int, gateway: Gateway, yard: Subscriber) -> Outcome:
-    finals = [each for each in yard.collect(FINALS) if not each.topic.endswith("/last")]
+    finals = [each for each in yard.collect(FINALS) if each.topic.endswith(("/vin", "/unread"))]
     committed = set(_SEEN.findall(gateway.log())) | set(gateway.stored("sent"))
     copies = Counter(_id(each) for each in finals)
     contents = {(_id(each), json.dumps(json.loads(each.payload)["data"].get("vin"))) for each in finals}

@@ -3,6 +3,7 @@
 import ssl
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +29,8 @@ class VendorServer:
         self._port, self._tls = port, tls
 
     def __enter__(self) -> Self:
-        self._http = Listener(self.house, self._port, _context(self._tls) if self._tls else None)
+        self._ssl = _context(self._tls) if self._tls else None
+        self._http = Listener(self.house, self._port, self._ssl)
         self.port: int = self._http.server_address[1]
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="vendors", daemon=True)
         self._thread.start()
@@ -53,6 +55,11 @@ class VendorServer:
         if vendor not in VENDORS:
             raise KeyError(vendor)
         return f"http{'s' if self._tls else ''}://{self.host}"
+
+    def certify(self, certificate: tuple[Path, Path]) -> None:
+        """New connections get this certificate, with its key."""
+        assert self._ssl is not None
+        self._ssl.load_cert_chain(*certificate)
 
     @property
     def accounts(self) -> Accounts:
