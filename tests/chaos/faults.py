@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, clocks, cuts, days, kills, passing, pictures, providers, releases, replays, soak, vote, ways, writes
+from tests.chaos import canaries, clocks, cuts, days, passing, pictures, points, providers, releases, replays, soak, vote, ways, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
 
 FAULTS: dict[str, Fault] = {
-    "K": kills.fault,
     "R1": cuts.fault,
+    "R3": points.fault,
     "R8": releases.fault,
     "R13": providers.answers,
     "R14": providers.off,
