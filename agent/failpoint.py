@@ -1,11 +1,13 @@
 """Named places in the code where a test has the process killed, hung, slowed or failed; off unless the environment asks for it.
 
 `VIN_AGENT_FAILPOINT="take.committed=kill@3; read.answered=hang"`: at the third passing, or at every one without a number. A name that
-begins with `camera.` belongs to the cameras' processes, every other one to the parent; each process counts its own passings.
+begins with `camera.` belongs to the cameras' processes, `camera.frame[north]` to that one's; every other one to the parent. Each process
+counts its own passings.
 """
 
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE, IN_SERVICE = "VIN_AGENT_FAILPOINT", "VIN_AGENT_FAILPOINT_IN_SERVICE"
 CAMERA = "camera."
+NAME = r"[a-z0-9_-]+"  # of one camera
 # In the order in which a vehicle passes them; then those that no vehicle passes.
 POINTS = (
     "camera.frame",  # a frame was taken
@@ -92,8 +95,8 @@ def passed(name: str) -> None:
         deed.do(name)
 
 
-def arm(environ: MutableMapping[str, str] = os.environ, *, camera: bool = False) -> None:
-    """Take over what the environment asks of this process; raises `BadConfig` where that makes no sense.
+def arm(environ: MutableMapping[str, str] = os.environ, *, camera: str = "") -> None:
+    """Take over what the environment asks of this process, the parent or that of `camera`; raises `BadConfig` where that makes no sense.
 
     A service never does: whatever puts the variable there must not be able to stop a gate. The tests of the service say so twice.
     """
@@ -105,7 +108,10 @@ def arm(environ: MutableMapping[str, str] = os.environ, *, camera: bool = False)
         log.warning("%s is ignored: fail points are for tests, and this is a service", VARIABLE)
         del environ[VARIABLE]  # so that no camera's process takes it over
         return
-    _armed.update({name: deed for name, deed in parse(asked).items() if name.startswith(CAMERA) == camera})
+    for whole, deed in parse(asked).items():
+        name, _, only = whole.rstrip("]").partition("[")
+        if name.startswith(CAMERA) == bool(camera) and only in ("", camera):
+            _armed[name] = deed
     if not camera:
         log.warning("FAIL POINTS ARE ON, this is a test and no gate: %s", asked)
 
@@ -115,7 +121,7 @@ def parse(text: str) -> dict[str, Deed]:
     found: dict[str, Deed] = {}
     for each in filter(None, map(str.strip, text.split(";"))):
         name, _, deed = each.partition("=")
-        if name not in POINTS:
+        if re.sub(rf"^({re.escape(CAMERA)}\w+)\[{NAME}\]$", r"\1", name) not in POINTS:
             raise BadConfig(f"{VARIABLE}: there is no fail point {name!r}; known: {', '.join(POINTS)}")
         if name in found:
             raise BadConfig(f"{VARIABLE}: {name} is named twice")

@@ -38,7 +38,7 @@ def main(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept = ()) -
     # A handler takes a note, the loop acts.
     signal.signal(signal.SIGTERM, lambda number, _frame: notes.append(number))
     logs.to_stderr(job.log_level, job.camera.name)
-    failpoint.arm(camera=True)
+    failpoint.arm(camera=job.camera.name)
     cv2.setNumThreads(1)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):
         _live(job, Outgoing(pipe), notes, kept)

@@ -49,6 +49,7 @@ def test_the_points_of_a_cameras_process_stand_in_its_code_and_the_others_do_not
     ("text", "words"),
     [
         ("take.comitted=kill", "there is no fail point 'take.comitted'; known: camera.frame, camera.captured"),
+        ("take.committed[north]=kill", "there is no fail point 'take.committed[north]'"),
         ("take.committed", "'take.committed' is none of kill, hang, exit, error or slow:SECONDS"),
         ("take.committed=maim", "'take.committed=maim' is none of kill"),
         ("take.committed=kill@0", "'take.committed=kill@0' is none of kill"),
@@ -90,8 +91,18 @@ def test_parent_and_camera_each_take_their_own_points_alone() -> None:
     failpoint.passed("camera.frame")
     with pytest.raises(RetryLater):
         failpoint.passed("take.heard")
-    failpoint.arm(both, camera=True)
+    failpoint.arm(both, camera="north")
     failpoint.passed("take.heard")
+    with pytest.raises(RetryLater):
+        failpoint.passed("camera.frame")
+
+
+def test_one_camera_of_several_may_be_meant() -> None:
+    asked = {VARIABLE: "camera.frame[north]=error"}
+    for not_meant in ("south", ""):
+        failpoint.arm(asked, camera=not_meant)
+        failpoint.passed("camera.frame")
+    failpoint.arm(asked, camera="north")
     with pytest.raises(RetryLater):
         failpoint.passed("camera.frame")
 

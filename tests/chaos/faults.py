@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, clocks, cuts, days, passing, pictures, points, providers, releases, replays, soak, vote, ways, writes
+from tests.chaos import cameras, canaries, clocks, cuts, days, passing, pictures, points, providers, releases, replays, soak, stops, vote, ways, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
@@ -11,12 +11,14 @@ Fault = Callable[[Path, bool], Row]
 FAULTS: dict[str, Fault] = {
     "R1": cuts.fault,
     "R3": points.fault,
+    "R4": stops.fault,
     "R8": releases.fault,
     "R13": providers.answers,
     "R14": providers.off,
     "R15": providers.once_more,
     "R16": ways.fault,
     "R17": clocks.fault,
+    "R18": cameras.fault,
     "R22": pictures.fault,
     "R23": passing.fault,
     "R24": vote.fault,
