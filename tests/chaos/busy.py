@@ -56,7 +56,6 @@ class Busy:
             self.yard = opening.enter_context(Subscriber(self.broker.port))
             opening.callback(self.gateway.__exit__)
             self._open = opening.pop_all()
-        draw(self.folder / "frames")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,6 +64,8 @@ class Busy:
     def write(self, *cameras: str, more: str = "", mqtt: str = "", reading: str = "", agent: str = "") -> None:
         """The configuration from now on; each camera is a name, or a name and more keys: `north\\nfps = 5`."""
         keys = self.vendors.accounts
+        if cameras and not (self.folder / "frames").exists():
+            draw(self.folder / "frames")
         text = f"[agent]\nsite = 'demo'\nid = 'gateway'\nstate_dir = '{self.gateway.state}'\n{agent}\n"
         for each in cameras:
             name, _, rest = each.partition("\n")
@@ -110,6 +111,10 @@ class Busy:
         """Start once more without a camera: what waits is read and told, and nothing new comes."""
         self.write()
         self.start()
+        self.emptied()
+
+    def emptied(self) -> None:
+        """Until nothing waits any more, then a stop in order."""
         self.gateway.wait_for(lambda: not self.gateway.stored("spool") and not self.gateway.stored("outbox"), 120)
         code, _ = self.gateway.stop()
         assert code == 0, self.gateway.log()[-3000:]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import cameras, canaries, clocks, cuts, days, passing, pictures, points, providers, releases, replays, soak, stops, vote, ways, writes
+from tests.chaos import cameras, canaries, clocks, cuts, days, hangs, passing, pictures, points, providers, releases, replays, soak, stops, vote, ways, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
@@ -22,6 +22,7 @@ FAULTS: dict[str, Fault] = {
     "R22": pictures.fault,
     "R23": passing.fault,
     "R24": vote.fault,
+    "R25": hangs.fault,
     "R29": canaries.fault,
     "R32": writes.fault,
     "R33": soak.fault,

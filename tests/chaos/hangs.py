@@ -1,0 +1,184 @@
+"""Each part of the agent made to hang, or to end, in turn: the watchdog acts in time, the part is named, and the next run knows why."""
+
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from agent.failpoint import IN_SERVICE, VARIABLE
+from tests.broker import Received
+from tests.chaos.busy import ROOT, Busy, Told
+from tests.chaos.row import Row
+
+WATCHDOG_S, GRACE_S = 3.0, 5.0
+RESTART_S = 2.0  # the unit's RestartSec=, which is added and not waited for
+VEHICLES = 5
+STACK = "most recent call first"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What hangs where; `named` is how the agent calls it, empty for the loop that would do the naming."""
+
+    point: str
+    named: str = ""
+    deed: str = "hang"
+
+
+PARTS = (
+    Part("take.step=hang@5", "the take worker is stuck"),
+    Part("read.answered=hang@2", "the read worker is stuck"),
+    Part("send.acknowledged=hang@2", "the send worker is stuck"),
+    Part("supervisor.loop=hang@10"),
+)
+BORNE = "camera.frame=hang@40; power.step=hang"
+STALL_S = 2.0
+DEAD = (Part("read.step=exit@5", "the read worker has ended"),)
+
+
+@dataclass(slots=True)
+class Manager:
+    """What systemd hears of a service, and when."""
+
+    sock: socket.socket
+    heard: list[tuple[float, str]] = field(default_factory=list)
+
+    def listen(self) -> None:
+        with suppress(OSError):  # closed: nobody asks any more
+            while True:
+                words = self.sock.recv(4096).decode()
+                self.heard.append((time.monotonic(), words))
+
+    def acts_at(self) -> float:
+        """When systemd would end the service: where it asks for that, else when no ping has come for long enough."""
+        for at, words in self.heard:
+            if "WATCHDOG=trigger" in words:
+                return at
+        return max((at for at, words in self.heard if "WATCHDOG=1" in words), default=float("inf")) + WATCHDOG_S
+
+    def last_status(self) -> str:
+        """What stands in the journal beside the end: the last STATUS= that was there when systemd acted."""
+        until = self.acts_at()
+        said = [line for at, words in self.heard if at <= until for line in words.splitlines() if line.startswith("STATUS=")]
+        return said[-1].removeprefix("STATUS=") if said else ""
+
+
+@contextmanager
+def managed(folder: Path) -> Iterator[tuple[Manager, str]]:
+    """A service manager's ear, and the address it has."""
+    address = str(folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(address)
+        manager = Manager(sock)
+        ear = threading.Thread(target=manager.listen, daemon=True)
+        ear.start()
+        yield manager, address
+        sock.shutdown(socket.SHUT_RDWR)
+        ear.join(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one part's end went: seconds from the hang until the next run is told, and what was wrong with it."""
+
+    back_s: float
+    told: Told
+    wrong: tuple[str, ...]
+
+
+def hung(folder: Path, part: Part) -> Ended:
+    """Hang it, do as systemd does, and start anew."""
+    point = part.point.partition("=")[0]
+    with Busy(folder) as busy, managed(folder) as (manager, address):
+        busy.preload(VEHICLES)
+        busy.write()
+        service = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": f"{WATCHDOG_S * 1e6:.0f}", IN_SERVICE: "yes"}
+        busy.gateway.start({**service, "INVOCATION_ID": "first", VARIABLE: part.point})
+        busy.gateway.wait_for(lambda: busy.said(f"fail point {point}: {part.deed}") > 0)
+        began = time.monotonic()
+        busy.gateway.wait_for(lambda: time.monotonic() >= manager.acts_at(), 3 * WATCHDOG_S + 30)
+        wrong = [] if part.named in manager.last_status() else [f"{point}: the journal says {manager.last_status()!r}"]
+        busy.gateway.process.send_signal(signal.SIGABRT)
+        if busy.gateway.process.wait(10) != -signal.SIGABRT or busy.said(STACK) == 0:
+            wrong.append(f"{point}: no stack of what hung")
+        # The unit's ExecStopPost=.
+        (busy.gateway.state / "result").write_text("watchdog first\n", "ascii")
+        busy.start({**service, "INVOCATION_ID": "second"})
+        back_s = time.monotonic() - began + RESTART_S
+        return _ended(busy, back_s, "watchdog", wrong)
+
+
+def dead(folder: Path, part: Part) -> Ended:
+    """A worker that has ended takes the process with it, at once and by itself."""
+    with Busy(folder) as busy:
+        busy.preload(VEHICLES)
+        busy.write()
+        busy.gateway.start({VARIABLE: part.point, IN_SERVICE: "yes"})
+        code, began = busy.gateway.process.wait(30), time.monotonic()
+        wrong = [] if code == 1 and busy.said(part.named) else [f"{part.point}: left with {code}"]
+        busy.start()
+        return _ended(busy, time.monotonic() - began + RESTART_S, "crash", wrong)
+
+
+def _ended(busy: Busy, back_s: float, reason: str, wrong: list[str]) -> Ended:
+    """What the yard is told of it, and whether everything was told in the end."""
+    try:
+        busy.yard.wait_for(lambda seen: reason in [each.get("last_exit") for each in _online(seen)], 5)
+    except AssertionError:
+        wrong.append(f"the yard was told {[each['last_exit'] for each in _online(busy.yard.collect())]}, not {reason}")
+    busy.emptied()
+    return Ended(back_s, busy.told(), tuple(wrong))
+
+
+def borne(folder: Path, point: str) -> Ended:
+    """A camera's process that hangs is started again, firmware that does not answer is let be: the parent goes on through both."""
+    with Busy(folder) as busy, managed(folder) as (manager, address):
+        busy.write(f"cam1\nstall_s = {STALL_S}")
+        began = time.monotonic()
+        busy.start({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": f"{WATCHDOG_S * 1e6:.0f}", IN_SERVICE: "yes", VARIABLE: point})
+        busy.gateway.wait_for(lambda: busy.said("camera.frame: hang") > 0 and busy.said("power.step: hang") > 0)
+        hung_at = time.monotonic()
+        busy.gateway.wait_for(lambda: busy.said("cam1: camera is online") > 1)
+        back_s = time.monotonic() - hung_at
+        busy.gateway.wait_for(lambda: time.monotonic() > began + 2 * WATCHDOG_S)
+        wrong = [] if manager.acts_at() > time.monotonic() else ["the watchdog would have acted for a camera or the firmware"]
+        wrong += [] if busy.said("made no progress and is killed") else ["the camera's process was not killed for hanging"]
+        assert busy.gateway.stop()[0] == 0
+        busy.drain()
+        return Ended(back_s, busy.told(), tuple(wrong))
+
+
+def _online(messages: list[Received]) -> list[dict[str, str]]:
+    told = [json.loads(each.payload) for each in messages if each.topic == f"{ROOT}/status"]
+    return [each for each in told if each["state"] == "online"]
+
+
+def fault(folder: Path, full: bool) -> Row:
+    """Every part at the same time, each in an agent of its own."""
+    ways = [*(partial(hung, part=part) for part in PARTS), *(partial(dead, part=part) for part in DEAD), partial(borne, point=BORNE)]
+    with ThreadPoolExecutor(len(ways)) as pool:
+        ends = list(pool.map(lambda each: each[1](_folder(folder, each[0])), enumerate(ways)))
+    wrong = [sentence for each in ends for sentence in each.wrong]
+    worst_s = max(each.back_s for each in ends)
+    return Row(
+        fault="each worker, the main loop and a camera's process made to hang, a worker made to end",
+        times=f"{len(ends)} agents, {sum(each.told.committed for each in ends)} vehicles",
+        lost=sum(each.told.lost for each in ends),
+        twice=sum(each.told.twice for each in ends),
+        worst_s=worst_s,
+        ok=not wrong and worst_s <= WATCHDOG_S + GRACE_S,
+        note="; ".join(wrong) or f"WatchdogSec={WATCHDOG_S:g}; each stuck worker named, `last_exit` told",
+    )
+
+
+def _folder(folder: Path, number: int) -> Path:
+    made = folder / str(number)
+    made.mkdir()
+    return made
