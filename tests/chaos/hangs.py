@@ -38,8 +38,8 @@ PARTS = (
     Part("send.acknowledged=hang@2", "the send worker is stuck"),
     Part("supervisor.loop=hang@10"),
 )
-BORNE = "camera.frame=hang@40; power.step=hang"
-STALL_S = 2.0
+BORNE = "camera.frame=hang@15; power.step=hang"
+STALL_S = 1.5
 DEAD = (Part("read.step=exit@5", "the read worker has ended"),)
 
 
