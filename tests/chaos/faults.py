@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import cameras, canaries, clocks, cuts, days, hangs, passing, pictures, points, providers, releases, reloads, replays, soak, stops, vote, ways, writes
+from tests.chaos import cameras, canaries, clocks, cuts, days, hangs, memory, passing, pictures, points, providers, releases, reloads, replays, soak, stops, vote, ways, writes
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
@@ -23,6 +23,7 @@ FAULTS: dict[str, Fault] = {
     "R23": passing.fault,
     "R24": vote.fault,
     "R25": hangs.fault,
+    "R28": memory.fault,
     "R29": canaries.fault,
     "R31": reloads.fault,
     "R32": writes.fault,
