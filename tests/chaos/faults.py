@@ -23,6 +23,7 @@ FAULTS: dict[str, Fault] = {
     "R23": passing.fault,
     "R24": vote.fault,
     "R25": hangs.fault,
+    "R26": hangs.fault_of_the_dead,
     "R28": memory.fault,
     "R29": canaries.fault,
     "R31": reloads.fault,

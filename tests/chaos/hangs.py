@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agent.failpoint import IN_SERVICE, VARIABLE
 from tests.broker import Received
+from tests.chaos import watchdog
 from tests.chaos.busy import ROOT, Busy, Told
 from tests.chaos.row import Row
 
@@ -29,9 +30,9 @@ class Part:
 
     point: str
     named: str = ""
-    deed: str = "hang"
 
 
+WORKERS = {"take": 5, "read": 5, "send": 10, "power": 1}
 PARTS = (
     Part("take.step=hang@5", "the take worker is stuck"),
     Part("read.answered=hang@2", "the read worker is stuck"),
@@ -40,7 +41,7 @@ PARTS = (
 )
 BORNE = "camera.frame=hang@15; power.step=hang"
 STALL_S = 1.5
-DEAD = (Part("read.step=exit@5", "the read worker has ended"),)
+DEAD = tuple(Part(f"{name}.step=exit@{passing}", f"the {name} worker has ended") for name, passing in WORKERS.items())
 
 
 @dataclass(slots=True)
@@ -101,7 +102,7 @@ def hung(folder: Path, part: Part) -> Ended:
         busy.write()
         service = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": f"{WATCHDOG_S * 1e6:.0f}", IN_SERVICE: "yes"}
         busy.gateway.start({**service, "INVOCATION_ID": "first", VARIABLE: part.point})
-        busy.gateway.wait_for(lambda: busy.said(f"fail point {point}: {part.deed}") > 0)
+        busy.gateway.wait_for(lambda: busy.said(f"fail point {point}: hang") > 0)
         began = time.monotonic()
         busy.gateway.wait_for(lambda: time.monotonic() >= manager.acts_at(), 3 * WATCHDOG_S + 30)
         wrong = [] if part.named in manager.last_status() else [f"{point}: the journal says {manager.last_status()!r}"]
@@ -161,24 +162,49 @@ def _online(messages: list[Received]) -> list[dict[str, str]]:
 
 
 def fault(folder: Path, full: bool) -> Row:
-    """Every part at the same time, each in an agent of its own."""
-    ways = [*(partial(hung, part=part) for part in PARTS), *(partial(dead, part=part) for part in DEAD), partial(borne, point=BORNE)]
-    with ThreadPoolExecutor(len(ways)) as pool:
-        ends = list(pool.map(lambda each: each[1](_folder(folder, each[0])), enumerate(ways)))
+    """Every part at the same time, each in an agent of its own; full: under systemd too, five times each, with the unit's own watchdog."""
+    ends = _at_once(folder, [*(partial(hung, part=part) for part in PARTS), partial(borne, point=BORNE)])
     wrong = [sentence for each in ends for sentence in each.wrong]
     worst_s = max(each.back_s for each in ends)
+    booted = watchdog.run(_folder(folder, "systemd"), 5) if full else watchdog.Watchdog()
+    ok = not wrong and not booted.wrong and worst_s <= WATCHDOG_S + GRACE_S and booted.worst_s <= watchdog.WATCHDOG_S + watchdog.GRACE_S
     return Row(
-        fault="each worker, the main loop and a camera's process made to hang, a worker made to end",
-        times=f"{len(ends)} agents, {sum(each.told.committed for each in ends)} vehicles",
-        lost=sum(each.told.lost for each in ends),
-        twice=sum(each.told.twice for each in ends),
-        worst_s=worst_s,
-        ok=not wrong and worst_s <= WATCHDOG_S + GRACE_S,
-        note="; ".join(wrong) or f"WatchdogSec={WATCHDOG_S:g}; each stuck worker named, `last_exit` told",
+        fault="each worker, the main loop and a camera's process made to hang",
+        times=f"{len(ends) + booted.hangs} hangs, {sum(each.told.committed for each in ends) + booted.committed} vehicles",
+        lost=sum(each.told.lost for each in ends) + booted.lost,
+        twice=sum(each.told.twice for each in ends) + booted.twice,
+        worst_s=max(worst_s, booted.worst_s),
+        ok=ok,
+        note="; ".join((*wrong, *booted.wrong)) or f"WatchdogSec={watchdog.WATCHDOG_S if full else WATCHDOG_S:g}, each stuck worker named",
     )
 
 
-def _folder(folder: Path, number: int) -> Path:
-    made = folder / str(number)
+def fault_of_the_dead(folder: Path, full: bool) -> Row:
+    """A worker that has ended, again and again, while the rest of the process is well."""
+    ends = [
+        end
+        for turn in range(10 if full else 1)
+        for end in _at_once(_folder(folder, f"turn{turn}"), [partial(dead, part=each) for each in DEAD])
+    ]
+    wrong = [sentence for each in ends for sentence in each.wrong]
+    worst_s = max(each.back_s for each in ends)
+    return Row(
+        fault="each worker made to end while the rest goes on",
+        times=f"{len(ends)} ends, {sum(each.told.committed for each in ends)} vehicles",
+        lost=sum(each.told.lost for each in ends),
+        twice=sum(each.told.twice for each in ends),
+        worst_s=worst_s,
+        ok=not wrong and worst_s <= RESTART_S + GRACE_S,
+        note="; ".join(wrong) or "the process leaves with 1 at once",
+    )
+
+
+def _at_once(folder: Path, ways: Sequence[Callable[[Path], Ended]]) -> list[Ended]:
+    with ThreadPoolExecutor(len(ways)) as pool:
+        return list(pool.map(lambda each: each[1](_folder(folder, f"agent{each[0]}")), enumerate(ways)))
+
+
+def _folder(folder: Path, name: str) -> Path:
+    made = folder / name
     made.mkdir()
     return made
