@@ -46,7 +46,7 @@ class Busy:
     def __init__(self, folder: Path, *, more: str = "") -> None:
         self.folder, self._more = folder, more
         self.gateway = Gateway(folder / "agent", 0)
-        self.cameras = 0
+        self.cameras: tuple[str, ...] = ()
         self._preloaded: list[str] = []
 
     def __enter__(self) -> Self:
@@ -64,7 +64,7 @@ class Busy:
 
     def write(self, *cameras: str, more: str = "", mqtt: str = "", reading: str = "", agent: str = "") -> None:
         """The configuration from now on; each camera is a name, or a name and more keys: `north\\nfps = 5`."""
-        keys, self.cameras = self.vendors.accounts, len(cameras)
+        keys, self.cameras = self.vendors.accounts, tuple(each.partition("\n")[0] for each in cameras)
         if cameras and not (self.folder / "frames").exists():
             draw(self.folder / "frames")
         text = f"[agent]\nsite = 'demo'\nid = 'gateway'\nstate_dir = '{self.gateway.state}'\n{agent}\n"

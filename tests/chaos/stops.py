@@ -16,7 +16,7 @@ IN_ORDER = ["online", "stopping", "offline"]
 
 
 def fault(folder: Path, full: bool) -> Row:
-    """Each run is stopped at another moment of its first two seconds with the broker."""
+    """Each run is stopped at another moment of the two seconds after its first vehicle."""
     runs, dice = 100 if full else 2, random.Random(4)
     worst_s, clean, said = 0.0, 0, 0
     with Busy(folder) as busy:
@@ -41,8 +41,9 @@ def fault(folder: Path, full: bool) -> Row:
 
 def _stopped(busy: Busy, after_s: float) -> tuple[int, float, list[str]]:
     """Exit code, seconds, and what the status topic said, with what the broker keeps of it as the last word."""
-    before = len(_states(busy.yard.collect()))
+    before, known = len(_states(busy.yard.collect())), busy.said("vehicle seen")
     busy.start()
+    busy.gateway.wait_for(lambda: busy.said("vehicle seen") > known)
     time.sleep(after_s)
     code, seconds = busy.gateway.stop()
     busy.yard.wait_for(lambda seen: _states(seen)[before:][-1:] == ["offline"], 10)
