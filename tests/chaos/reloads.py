@@ -88,7 +88,7 @@ def fault(folder: Path, full: bool) -> Row:
         times=f"{turn.done} reloads, {turn.refused} of them refused, {told.committed} vehicles",
         lost=told.lost,
         twice=told.twice,
-        ok=not wrong and not told.differing and told.committed >= reloads // 5,
+        ok=not wrong and not told.differing and told.committed >= reloads // 20,
         note="; ".join(wrong) or ", ".join(f"{name} {was:.0f} → {is_:.0f}" for name, was, is_, _ in _compared(then, now)),
     )
 

@@ -208,6 +208,15 @@ def test_a_hung_agent_is_ended_by_the_watchdog_and_says_so(machine: Machine, yar
     assert TABLE[suite]["hang"] <= HANG_S
 
 
+def test_a_fail_point_in_its_environment_stops_no_service(machine: Machine, yard: Subscriber) -> None:
+    drop_in(machine, f"{UNIT}.service", "point", '[Service]\nEnvironment="VIN_AGENT_FAILPOINT=start.ready=kill; camera.frame=kill"\n')
+    machine.run("systemctl", "start", UNIT)
+    yard.wait_for(lambda seen: online(seen), 30)
+    machine.wait(lambda: "camera is online" in machine.journal(UNIT), "online", 30, UNIT)
+    assert "VIN_AGENT_FAILPOINT is ignored" in machine.journal(UNIT, "--priority=warning")
+    assert machine.show(UNIT, "NRestarts")["NRestarts"] == "0"
+
+
 def test_a_wrong_configuration_stays_down_with_78_and_says_why(machine: Machine, broker: Broker, suite: str) -> None:
     configure(machine, broker.port, more="[reading]\nchian = []")
     began = time.monotonic()
