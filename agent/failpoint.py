@@ -24,7 +24,7 @@ CAMERA = "camera."
 NAME = r"[a-z0-9_-]+"  # of one camera
 # In the order in which a vehicle passes them; then those that no vehicle passes.
 POINTS = (
-    "camera.frame",  # a frame was taken
+    "camera.frame",  # a frame is about to be taken
     "camera.captured",  # a vehicle is whole, and nobody knows of it
     "camera.sent",  # it was handed to the parent, which has not acknowledged it
     "take.step",

@@ -136,10 +136,10 @@ class Watch:
             if self._naps():
                 continue
             self._read_at = time.monotonic()
+            failpoint.passed("camera.frame")
             frame = camera.read()
             if frame is None:
                 return
-            failpoint.passed("camera.frame")
             self.look(frame)
 
     def _naps(self) -> bool:
