@@ -44,6 +44,7 @@ POINTS = (
     "send.acknowledged",  # the broker has it, and the disk does not know
     "send.marked",  # the disk knows
     "power.step",
+    "command.step",
     "supervisor.loop",
     "start.opened",  # the store is open, and nothing else
     "start.ready",  # the workers run, and systemd does not know

@@ -94,7 +94,7 @@ class Supervisor:
             "send": Worker("send", self._opening.send, self._stops["send"], still_s),
             # Never late: a firmware that does not answer is no reason to start everything anew, and again.
             "power": Worker("power", self._opening.power, self._stops["power"], budget_s=float("inf")),
-            "command": Worker("command", lambda: contextlib.nullcontext(orders), self._stops["command"]),
+            "command": Worker("command", lambda: contextlib.nullcontext(orders), self._stops["command"], still_s),
         }
         inbox.ring = self._workers["command"].ring
         self._opening.ring_reading = self._workers["read"].ring

@@ -34,11 +34,12 @@ class Part:
     named: str = ""
 
 
-WORKERS = {"take": 5, "read": 5, "send": 10, "power": 1}
+WORKERS = {"take": 5, "read": 5, "send": 10, "power": 1, "command": 2}
 PARTS = (
     Part("take.step=hang@5", "the take worker is stuck"),
     Part("read.answered=hang@2", "the read worker is stuck"),
     Part("send.acknowledged=hang@2", "the send worker is stuck"),
+    Part("command.step=hang@2", "the command worker is stuck"),
     Part("supervisor.loop=hang@10"),
 )
 BORNE = "camera.frame=hang@15; power.step=hang"

@@ -17,7 +17,7 @@ from tests.chaos.busy import Busy, Told
 from tests.chaos.row import Row
 from tests.vendors import digest
 
-ONCE = ("power.step", "start.opened", "start.ready", "stop.begun", "stop.drained")
+ONCE = ("power.step", "command.step", "start.opened", "start.ready", "stop.begun", "stop.drained")
 FROM_CAMERA = ("take.heard", "take.committed", "take.acknowledged")
 IN_CAMERA = tuple(name for name in POINTS if name.startswith("camera."))
 IN_PARENT = tuple(name for name in POINTS if name not in (*FROM_CAMERA, *IN_CAMERA))
