@@ -3,7 +3,27 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import cameras, canaries, clocks, cuts, days, hangs, memory, passing, pictures, points, providers, releases, reloads, replays, soak, stops, vote, ways, writes
+from tests.chaos import (
+    cameras,
+    canaries,
+    clocks,
+    cuts,
+    days,
+    hangs,
+    memory,
+    passing,
+    pictures,
+    points,
+    providers,
+    releases,
+    reloads,
+    replays,
+    soak,
+    stops,
+    vote,
+    ways,
+    writes,
+)
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
