@@ -19,6 +19,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 FIRST_WAIT_S, LONGEST_WAIT_S, STOP_S = 1.0, 60.0, 4.0
 SECOND_FRAME = 1.25  # times the deadline: how slow a camera is shows only then
 GAPS = 2.0  # times the gap between its frames, as set or as the last two had it, a slow camera may be silent
+NO_PROGRESS = "no_progress"
 STALE = 0.75  # of its deadline: without a good frame for so long a camera is not online
 LOOKS = 8  # that may be under way
 _POOR = ("dark", "bright", "spool_blocked")  # what no plate can be read in
@@ -71,7 +72,7 @@ class Child:
         self._deadline = 0.0
         self._failures = 0
         self._ended: Ended | None = None
-        self._leaving = False
+        self._leaving = self._late = False
         self._said: tuple[State, str] = "starting", ""
         self._framed_at: float | None = None
         self.fps = self._told_fps = job.camera.fps
@@ -115,7 +116,8 @@ class Child:
             if self.pipe is None:
                 self._bury(now)
         elif self._process is not None and now > self._deadline and not self._unheard():
-            self._say_offline("no_progress")
+            self._late = True
+            self._say_offline(NO_PROGRESS)
             late = "does not leave" if self._leaving else "made no progress"
             log.warning("%s: camera process %s and is killed", self.view.name, late)
             self._process.kill()
@@ -228,7 +230,7 @@ class Child:
 
     def _start(self, now: float) -> None:
         ours, theirs = _SPAWN.Pipe()
-        self._ended, self._deadline = None, now + self.job.camera.start_s
+        self._ended, self._late, self._deadline = None, False, now + self.job.camera.start_s
         self._framed_at, self._told_fps, self._told_level = None, self.job.camera.fps, self.job.log_level
         process = _SPAWN.Process(
             target=_watch, args=(self.job, theirs, self._recall(self.job.camera.name)), name=self.view.name, daemon=True
@@ -249,7 +251,9 @@ class Child:
             return
         self._failures += 1
         wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._failures - 1, 6))
-        trouble = self._ended.trouble if self._ended and self._ended.trouble else f"the camera process ended with code {code}"
+        # What it ended with when we killed it says nothing about the camera.
+        how = NO_PROGRESS if self._late else f"the camera process ended with code {code}"
+        trouble = self._ended.trouble if self._ended and self._ended.trouble else how
         self._deadline = now + (LONGEST_WAIT_S if self._ended and self._ended.operator else wait)
         log.warning("%s: %s; started again in %.0f s", self.view.name, trouble, self._deadline - now)
         self._say_offline(trouble)

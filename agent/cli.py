@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 
-from agent import __version__, config, logs, systemd
+from agent import __version__, config, failpoint, logs, systemd
 from agent.arguments import Command, parser
 from agent.domain import Vin
 from agent.errors import AgentError, BadConfig, Rejected
@@ -48,6 +48,7 @@ def _run(options: argparse.Namespace) -> int:
     from agent import supervisor
 
     logs.to_stderr(settings.agent.log_level)
+    failpoint.arm()
     return supervisor.run(settings, partial(config.load, options.config))
 
 

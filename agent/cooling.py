@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent import config, power
+from agent import config, failpoint, power
 from agent.children import Children
 from agent.clock import Clock
 from agent.health import Board
@@ -44,6 +44,7 @@ class Cooling:
         self.rest_s = self.settings.every_s
 
     def step(self) -> bool:
+        failpoint.passed("power.step")
         before, now = self.board.power, power.power(self.root)
         level = heat(self.board.heat, now, self.settings)
         self._say(before, now, level)

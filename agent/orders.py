@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent import commands
+from agent import commands, failpoint
 from agent.commands import Command, Refusal
 from agent.errors import AgentError
 from agent.events import Message, Payload, encode
@@ -74,6 +74,7 @@ class Orders:
 
     def step(self) -> bool:
         """One command, where there is one and its turn has come."""
+        failpoint.passed("command.step")
         self._complain()
         self._finish()
         post = self.inbox.take() if self._bucket.room(time.monotonic(), 1) else None

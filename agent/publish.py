@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent import config
+from agent import config, failpoint
 from agent.domain import Event, Stamp
 from agent.errors import RetryLater
 from agent.events import Message, Payload, delivered, event_message, last, queued_ms
@@ -198,7 +198,9 @@ class Publisher:
             self._others.pop(token, None)
         self._tally.acknowledged += sum(refusal is None for _, refusal in answers)
         if done:
+            failpoint.passed("send.acknowledged")
             self._outbox.sent([each.row.sequence for each in done], now.utc_ms)
+            failpoint.passed("send.marked")
             self._keep_lasts(done)
         return bool(answers)
 
@@ -270,8 +272,10 @@ class Publisher:
     def _send(self, row: Row, now: Stamp, *, replay: bool) -> None:
         waited_ms = queued_ms(row.event.payload, row.put_ms, now)
         payload = delivered(row.event.payload, row.sequence, replay=replay, attempt=row.attempts + 1, queued_ms=waited_ms)
+        failpoint.passed("send.publishing")
         token = self._publish(event_message(self._topics.event(row.event), payload))
         self._flying[token] = Flying(row, payload)
+        failpoint.passed("send.published")
 
     def _publish(self, message: Message) -> int:
         token = self._link.publish(message)

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection, wait
 
 from ulid import ULID
 
-from agent import config, events, reasons, settling
+from agent import config, events, failpoint, promise, reasons, settling
 from agent.arrivals import Arrivals
 from agent.child import Child
 from agent.children import Children
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 HOUR_MS = 3_600_000
 LOOK_EVERY_S, CORRECT_EVERY_S, TIDY_EVERY_S = 0.5, 1.0, 30.0
 AUDITS = 32  # told in one commit
-LONG_S = 60.0  # of one vehicle in one step; well below what the read worker promises
+LONG_S = 60.0  # of one vehicle in one step: then another may be nearer to its end
 LOOK_AGAIN_S = 30.0  # at the oldest vehicle, while nobody can be asked
 FIRST_WAIT_S, MOST_WAIT_S = 5.0, 900.0
 
@@ -51,6 +51,7 @@ class Take:
     corrected_at: float = float("-inf")
 
     def step(self) -> bool:
+        failpoint.passed("take.step")
         self._tidy()
         self._correct()
         pipes = self.children.pipes()
@@ -102,18 +103,21 @@ class Take:
 
     def _take(self, word: Captured, pipe: "Connection[FromParent, FromChild]") -> None:
         capture = word.capture
+        failpoint.passed("take.heard")
         try:
             new = self.store.spool.put(capture, self.clock.now().utc_ms, word.readings)
         except Rejected as refusal:
             # It would be refused for ever: acknowledged, so that the camera does not say it again and again.
             log.error("%s: a vehicle was seen and cannot be kept: %s", capture.camera, refusal)
             new = False
+        failpoint.passed("take.committed")
         if new:
             self.ring()
             log.info(
                 "%s: vehicle seen at gate %s, %d pictures, read_id %s", capture.camera, capture.gate, len(capture.images), capture.read_id
             )
         _say(pipe, Ack(capture.read_id))
+        failpoint.passed("take.acknowledged")
 
 
 def _say(pipe: "Connection[FromParent, FromChild]", word: FromParent) -> None:
@@ -136,6 +140,7 @@ class Read:
     quiet_until: float = float("-inf")
 
     def step(self) -> bool:
+        failpoint.passed("read.step")
         now = self.clock.now()
         off_s = self.chain.off_for_s()
         spooled = self.store.spool.head(now.utc_ms, only_read=bool(off_s and now.seconds < self.quiet_until))
@@ -206,14 +211,17 @@ class Read:
         return len({reading.image for reading in asked(seen.readings)}) >= self.settings.calls_per_vehicle
 
     def _ask(self, image: EncodedImage, seen: Seen) -> Reading:
+        promise.on_time()
         if (looked := seen.look_of(image, self.chain)) is not None:
             return looked
         answer = self.chain.read(image, seen.without(image, self.chain))
+        failpoint.passed("read.answered")
         if answer.booking is not None or opinion.wants_another(self.settings):
             # What was paid for is on the disk before anything else happens: after a crash it is not bought again.
             with self.store.transaction():
                 self.store.spool.note(image.read_id, answer.reading)
                 self.chain.keep(image, answer)
+        failpoint.passed("read.noted")
         return answer.reading
 
     def _will_do(self, spooled: Spooled, readings: tuple[Reading, ...]) -> bool:
@@ -262,6 +270,8 @@ class Read:
                 self.store.put(f"last/{event.topic}", kept)
                 accepted = decision.outcome == "accepted"
                 Arrivals(self.store.arrivals).note(capture, decision.vin.value, capture.read_id, accepted=accepted, now_ms=now.utc_ms)
+            failpoint.passed("read.finishing")
+        failpoint.passed("read.finished")
         self.board.wake_send()
         self.board.read(decision)
         log.info("%s: %s %s", capture.read_id, decision.outcome, decision.vin.value if decision.vin else decision.reason)
@@ -279,6 +289,7 @@ class Send:
     looked_at: float = float("-inf")
 
     def step(self) -> bool:
+        failpoint.passed("send.step")
         now = self.clock.now()
         if now.seconds - self.looked_at >= LOOK_EVERY_S:
             self.looked_at = now.seconds

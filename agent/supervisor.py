@@ -13,7 +13,7 @@ from functools import partial
 
 from ulid import ULID
 
-from agent import config, ending, logs, reboot, systemd
+from agent import config, ending, failpoint, logs, reboot, systemd
 from agent.bounds import Bounds
 from agent.children import Children
 from agent.clock import Clock
@@ -31,7 +31,7 @@ from agent.reload import Change, audit, compared
 from agent.store import Store
 from agent.switches import Switches
 from agent.vision import zxing
-from agent.worker import Worker
+from agent.worker import STEP_S, Worker
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ def run(settings: config.Settings, load: Load) -> int:
     clock = Clock()
     settings.agent.state_dir.mkdir(parents=True, exist_ok=True)
     with Store.open(settings.agent.state_dir, settings.store, clock.now().utc_ms) as store:
+        failpoint.passed("start.opened")
         supervisor = Supervisor(settings, identity, bounds, store, clock, load)
         code = supervisor.run()
     if supervisor.left_behind:
@@ -85,13 +86,15 @@ class Supervisor:
             settings, identity, store, clock, self._children, self._board, self._reporter, orders,
             Tally(last=self._reporter.known_lasts()), self._stops["read"],
         )  # fmt: skip
+        # Nothing may stand still for longer than systemd allows the whole: then it is told at once, and not after another wait.
+        still_s = 2 * (systemd.watchdog_s() or STEP_S / 2)
         self._workers = {
-            "take": Worker("take", self._opening.take, self._stops["take"]),
-            "read": Worker("read", self._opening.read, self._stops["read"], budget_s=180.0),
-            "send": Worker("send", self._opening.send, self._stops["send"]),
+            "take": Worker("take", self._opening.take, self._stops["take"], still_s),
+            "read": Worker("read", self._opening.read, self._stops["read"], still_s),
+            "send": Worker("send", self._opening.send, self._stops["send"], still_s),
             # Never late: a firmware that does not answer is no reason to start everything anew, and again.
             "power": Worker("power", self._opening.power, self._stops["power"], budget_s=float("inf")),
-            "command": Worker("command", lambda: contextlib.nullcontext(orders), self._stops["command"]),
+            "command": Worker("command", lambda: contextlib.nullcontext(orders), self._stops["command"], still_s),
         }
         inbox.ring = self._workers["command"].ring
         self._opening.ring_reading = self._workers["read"].ring
@@ -107,6 +110,7 @@ class Supervisor:
         ending.began(self._store)
         for worker in self._workers.values():
             worker.start()
+        failpoint.passed("start.ready")
         systemd.notify("READY=1")
         root, how = self._opening.identity.topics.root, ending.told(self._board.last_exit, self._store)
         log.info("watching %d cameras as %s; the end before this start: %s", len(self._children.all), root, how)
@@ -114,6 +118,7 @@ class Supervisor:
             log.warning("%s; vehicles are read without them", trouble)
         code = self._look_after()
         self._stop()
+        failpoint.passed("stop.drained")
         if code == 0:
             ending.ended(self._store)
         log.info("stopped")
@@ -123,6 +128,7 @@ class Supervisor:
         """Until a signal asks to stop (0) or a worker is dead (1): keep cameras running and the watchdog fed."""
         ping_s, pinged_at, looked_at = systemd.watchdog_s(), 0.0, 0.0
         while True:
+            failpoint.passed("supervisor.loop")
             if self._leave():
                 return 0
             if why := self._broken():
@@ -231,12 +237,15 @@ class Supervisor:
         late = {name for name, worker in self._workers.items() if worker.overdue(now)}
         for name in late - self._named_late:
             log.error("the %s worker is stuck: the watchdog is no longer fed", name)
+            if systemd.watchdog_s() is not None:
+                systemd.stuck(f"the {name} worker is stuck")
         self._named_late = late
         return not late
 
     def _stop(self) -> None:
         """In the order of the data flow, so that what was seen is written down, and what can be sent is sent."""
         systemd.notify("STOPPING=1", "STATUS=stopping")
+        failpoint.passed("stop.begun")
         self._board.phase = "stopping"
         self._stops["power"].set()
         self._stops["command"].set()

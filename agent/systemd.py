@@ -27,6 +27,11 @@ def reloading(*lines: str) -> bool:
     return notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}", *lines)
 
 
+def stuck(why: str) -> bool:
+    """Have the watchdog act now: what is late stays late, and `why` stands in the journal beside its word."""
+    return notify(f"STATUS={why}", "WATCHDOG=trigger")
+
+
 def failing(why: str, number: int) -> bool:
     """The service is about to leave because of an error: `why` and the errno stand in `systemctl status` until the next start."""
     return notify(f"STATUS={why}", f"ERRNO={number}")

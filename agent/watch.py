@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import cv2
 from ulid import ULID
 
-from agent import config, logs
+from agent import config, failpoint, logs
 from agent.bounds import Bounds
 from agent.camera import Camera, open_camera
 from agent.clock import Clock
@@ -38,6 +38,7 @@ def main(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept = ()) -
     # A handler takes a note, the loop acts.
     signal.signal(signal.SIGTERM, lambda number, _frame: notes.append(number))
     logs.to_stderr(job.log_level, job.camera.name)
+    failpoint.arm(camera=job.camera.name)
     cv2.setNumThreads(1)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):
         _live(job, Outgoing(pipe), notes, kept)
@@ -135,6 +136,7 @@ class Watch:
             if self._naps():
                 continue
             self._read_at = time.monotonic()
+            failpoint.passed("camera.frame")
             frame = camera.read()
             if frame is None:
                 return
@@ -230,7 +232,10 @@ class Watch:
             "%s: plate seen until %d, handed over at %d (ms UTC)", capture.read_id, finished.seen_at.utc_ms, time.time_ns() // 1_000_000
         )
         self._read_ids[finished.name] = capture.read_id
-        self._outgoing.put(Captured(capture, barcodes(finished, capture)))
+        word = Captured(capture, barcodes(finished, capture))
+        failpoint.passed("camera.captured")
+        self._outgoing.put(word)
+        failpoint.passed("camera.sent")
         return capture
 
     def _tell(self, view: str, frame_at: float) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from agent import promise
 from agent.errors import AgentError, NeedsOperator, RetryLater
 
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S, OPERATOR_WAIT_S = 1.0, 30.0, 30.0
 LOOK_S = 0.5  # for other settings, while waiting to try again
+STEP_S = 30.0  # longer than a slow card takes to write; what may last longer says so (agent.promise)
+OPENING_S = 60.0  # more than that: names are looked up, models loaded, and none of it may be promised in parts
 
 
 class Stage(Protocol):
@@ -39,8 +42,9 @@ class Worker:
     """Runs one stage until asked to stop. Anything that is not an `AgentError` ends the thread, and with it the process."""
 
     def __init__(
-        self, name: str, open_stage: Callable[[], AbstractContextManager[Stage]], stop: threading.Event, budget_s: float = 90.0
+        self, name: str, open_stage: Callable[[], AbstractContextManager[Stage]], stop: threading.Event, budget_s: float = STEP_S
     ) -> None:
+        """`budget_s` is how long it may not be heard from, on top of what it has promised."""
         self.name, self.trouble, self.turns = name, "", 0
         self._open_stage, self._stop, self._budget_s = open_stage, stop, budget_s
         self._due = float("inf")
@@ -51,7 +55,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        self._promise(self._budget_s)
+        self._promise(OPENING_S)
         self._thread.start()
 
     def ring(self) -> None:
@@ -75,9 +79,10 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        promise.heard_by(self._promise)
         while not self._stop.is_set():
             try:
-                self._promise(self._budget_s)
+                self._promise(OPENING_S)
                 self._again = False
                 with self._open_stage() as stage:
                     self._repeat(stage)
@@ -86,7 +91,7 @@ class Worker:
 
     def _repeat(self, stage: Stage) -> None:
         while not self._stop.is_set() and not self._again:
-            self._promise(self._budget_s)
+            self._promise(0.0)
             busy = stage.step()
             self.turns += 1
             self._well()
@@ -106,10 +111,10 @@ class Worker:
         self.trouble = str(trouble)
         seconds = pause(trouble, self._failures, random.random())  # noqa: S311  # spreads reconnects, guards nothing
         log.log(level, "%s: %s; next try in %.0f s", self.name, trouble, seconds)
-        self._promise(seconds + self._budget_s)
+        self._promise(seconds)
         until = time.monotonic() + seconds
         while not self._again and (left := until - time.monotonic()) > 0 and not self._stop.wait(min(left, LOOK_S)):
             pass
 
     def _promise(self, seconds: float) -> None:
-        self._due = time.monotonic() + seconds
+        self._due = time.monotonic() + seconds + self._budget_s

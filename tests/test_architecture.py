@@ -52,6 +52,8 @@ FLOORS = [
         "agent.arguments",
         "agent.arguments_queue",
         "agent.clock",
+        "agent.failpoint",
+        "agent.promise",
         "agent.systemd",
         "agent.logs",
         "agent.shipped",

@@ -10,12 +10,13 @@ from typing import Self
 
 import pytest
 
-from agent import config
+from agent import config, promise
 from agent.bounds import Bounds
 from agent.domain import Box, EncodedImage, Quality, Stamp, Trust
 from agent.errors import AgentError, BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr import common_bounds, provider_class
 from agent.ocr.budget import Budget, periods
+from agent.ocr.calls import LOOK_S
 from agent.ocr.chain import Chain
 from agent.ocr.memory import Memory
 from agent.store import Store
@@ -354,6 +355,17 @@ def test_calls_wait_for_the_clock_unless_the_vendor_has_told_the_time(bench: Cal
     at.seconds += 10
     assert at.read() == "A"
     assert at.calls() == 1
+
+
+def test_a_reader_on_this_device_may_take_its_time_and_what_comes_after_it_may_not(bench: Callable[..., Bench]) -> None:
+    promised: list[float] = []
+    promise.heard_by(promised.append)
+    try:
+        with bench(Scripted("embedded", "A", metered=False)).chain as chain:
+            chain.read(IMAGE)
+    finally:
+        promise.heard_by(lambda _seconds: None)
+    assert promised == [LOOK_S, 0.0]
 
 
 def test_a_stop_ends_the_waiting_between_two_tries(bench: Callable[..., Bench]) -> None:

@@ -1,5 +1,6 @@
 """The way to a vendor and back, over real sockets, with everything on it that can go wrong."""
 
+import contextlib
 import logging
 import socket
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from agent import promise
 from agent.config_http import Http
 from agent.errors import AgentError, BadConfig, NeedsOperator, RetryLater
 from agent.ocr.http import LONGEST_WAIT_S, MAX_ANSWER, Answer, client, send
@@ -246,6 +248,18 @@ def test_a_second_try_has_only_the_time_the_first_left() -> None:
 
 
 # Connections that are kept, and connections that break.
+
+
+@pytest.mark.parametrize("behaviour", [answers(reply()), silent])
+def test_a_call_promises_all_the_time_it_may_take_and_nothing_once_it_is_over(behaviour: Behaviour) -> None:
+    promised: list[float] = []
+    promise.heard_by(promised.append)
+    try:
+        with Rude(behaviour) as server, client(HASTY) as http, contextlib.suppress(RetryLater):
+            ask(http, server.url)
+    finally:
+        promise.heard_by(lambda _seconds: None)
+    assert promised == [HASTY.total_s, 0.0]
 
 
 def test_a_connection_is_kept_for_the_next_call() -> None:

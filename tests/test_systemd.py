@@ -70,6 +70,13 @@ def test_a_reload_says_when_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert before <= int(words["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
+def test_the_watchdog_is_asked_to_act_on_a_worker_that_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(str(tmp_path / "notify")) as sock:
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert systemd.stuck("the read worker is stuck")
+        assert sock.recv(200) == b"STATUS=the read worker is stuck\nWATCHDOG=trigger"
+
+
 def test_a_service_that_leaves_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(str(tmp_path / "notify")) as sock:
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))

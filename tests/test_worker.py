@@ -5,11 +5,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from agent import promise
 from agent.errors import AgentError, NeedsOperator, RetryLater
-from agent.worker import Worker, pause
+from agent.worker import OPENING_S, STEP_S, Worker, pause
 
 
 class Counting:
@@ -91,6 +93,69 @@ def test_a_stage_that_hangs_is_overdue_and_named() -> None:
     release.set()
     stop.set()
     assert worker.join(2)
+
+
+def test_a_step_that_has_said_it_may_last_is_late_only_after_that() -> None:
+    stop, release = threading.Event(), threading.Event()
+
+    def act(step: int) -> bool:
+        if step == 1:
+            with promise.taking(60.0):
+                release.wait(10)
+            promise.on_time()
+        return not stop.wait(10)  # the next step has said nothing
+
+    worker = Worker("read", Counting(act).open, stop, budget_s=0.1)
+    worker.start()
+    time.sleep(0.3)
+    assert not worker.overdue(time.monotonic())
+    assert worker.overdue(time.monotonic() + 60.2)
+    release.set()
+    assert until(lambda: worker.overdue(time.monotonic()))
+    stop.set()
+    assert worker.join(2)
+
+
+def test_opening_may_take_longer_than_a_step() -> None:
+    stop, release = threading.Event(), threading.Event()
+
+    @contextlib.contextmanager
+    def opening() -> Iterator[Counting]:
+        release.wait(10)
+        yield Counting(lambda _: not stop.wait(10))
+
+    worker = Worker("send", opening, stop, budget_s=0.1)
+    worker.start()
+    time.sleep(0.3)
+    assert not worker.overdue(time.monotonic())
+    assert worker.overdue(time.monotonic() + OPENING_S + 0.2)
+    release.set()
+    assert until(lambda: worker.overdue(time.monotonic()))
+    stop.set()
+    assert worker.join(2)
+
+
+def test_what_a_worker_promises_is_heard_by_no_other() -> None:
+    stop = threading.Event()
+    other = Worker("send", Counting(lambda _: not stop.wait(10)).open, stop, budget_s=0.1)
+
+    def act(_: int) -> bool:
+        with promise.taking(60.0):
+            return not stop.wait(10)
+
+    patient = Worker("read", Counting(act).open, stop, budget_s=0.1)
+    for worker in (patient, other):
+        worker.start()
+    assert until(lambda: other.overdue(time.monotonic()))
+    assert not patient.overdue(time.monotonic())
+    stop.set()
+    assert patient.join(2)
+    assert other.join(2)
+
+
+def test_a_step_may_last_as_long_as_the_unit_lets_the_whole_stand_still() -> None:
+    unit = Path(__file__).parent.parent / "systemd/vin-agent.service"
+    assert f"\nWatchdogSec={STEP_S:g}\n" in unit.read_text("utf-8")
 
 
 def test_a_stage_that_finds_nothing_to_do_is_on_time() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
+from agent import failpoint, promise
 from agent.domain import EncodedImage, Reading, Stamp
 from agent.errors import AgentError, NeedsOperator, Rejected, RetryLater
 from agent.ledger import FREE
@@ -22,6 +23,7 @@ TRIES = 3
 JITTER_S = (0.5, 1.0, 2.0)
 MOST_PAUSE_S = 2.0  # a longer wait is not sat out in a call: the next provider may be asked meanwhile
 LONG_S = 30.0  # a call and its repetitions; a slow vendor must not hold up the thread until it counts as stuck
+LOOK_S = 60.0  # of a reader on this device, at one picture, when the processor is old, hot and busy
 CLOCK_S = 10.0  # how often a clock that is not right yet is looked at again
 # What stands as `code` where it was not the vendor who refused: the vehicle has had all its calls, the budget is spent.
 USED_UP, SPENT = "calls used up", "budget spent"
@@ -81,7 +83,7 @@ class Caller:
         if circuits.off_s(name) > 0:
             raise RetryLater(circuits[name].reason, code=circuits[name].code)
         try:
-            answer = self._persist(image) if self.provider.metered else Answer(self.provider.read(image), None)
+            answer = self._persist(image) if self.provider.metered else self._at_home(image)
         except Rejected as refusal:
             if refusal.code != USED_UP:
                 circuits.close(name)
@@ -92,6 +94,10 @@ class Caller:
             raise
         circuits.close(name)
         return answer
+
+    def _at_home(self, image: EncodedImage) -> Answer:
+        with promise.taking(LOOK_S):
+            return Answer(self.provider.read(image), None)
 
     def _persist(self, image: EncodedImage) -> Answer:
         """Call until there is an answer, the tries are used up or the next one would take too long."""
@@ -130,7 +136,9 @@ class Caller:
     def _booked(self, image: EncodedImage) -> Answer:
         """One call, on the books before it is made; the booking of an answer is left to whoever keeps the reading."""
         rules, name = self._rules, self.provider.name
+        failpoint.passed("read.booking")
         booking = rules.ledger.book(name, image.read_id, self.provider.price, rules.now().utc_ms)
+        failpoint.passed("read.booked")
         try:
             return Answer(self.provider.read(image), booking)
         except AgentError as trouble:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from agent import promise
 from agent.config_http import Http
 from agent.errors import BadConfig, NeedsOperator
 from agent.ocr import deadline
@@ -93,6 +94,7 @@ def _client(settings: Http, proxy: httpx.Proxy | None, authorities: ssl.SSLConte
 
 def _limit(request: httpx.Request, seconds: float) -> None:
     """A second try on a fresh connection has what the first one left."""
+    promise.on_time(seconds)
     deadline.until(request.extensions.setdefault(_ENDS, time.monotonic() + seconds))
 
 
@@ -143,6 +145,8 @@ def send(http: httpx.Client, request: httpx.Request, provider: str, secrets: Ite
     except httpx.RequestError as exc:
         # The library's own text can hold a header's value or an address with its query.
         raise trouble(exc, way, secrets) from None
+    finally:
+        promise.on_time()
     return _from_the_vendor(answer, way, secrets)
 
 

@@ -3,24 +3,50 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import canaries, clocks, cuts, days, kills, passing, pictures, providers, releases, replays, soak, vote, ways, writes
+from tests.chaos import (
+    cameras,
+    canaries,
+    clocks,
+    cuts,
+    days,
+    hangs,
+    memory,
+    passing,
+    pictures,
+    points,
+    providers,
+    releases,
+    reloads,
+    replays,
+    soak,
+    stops,
+    vote,
+    ways,
+    writes,
+)
 from tests.chaos.row import Row
 
 Fault = Callable[[Path, bool], Row]
 
 FAULTS: dict[str, Fault] = {
-    "K": kills.fault,
     "R1": cuts.fault,
+    "R3": points.fault,
+    "R4": stops.fault,
     "R8": releases.fault,
     "R13": providers.answers,
     "R14": providers.off,
     "R15": providers.once_more,
     "R16": ways.fault,
     "R17": clocks.fault,
+    "R18": cameras.fault,
     "R22": pictures.fault,
     "R23": passing.fault,
     "R24": vote.fault,
+    "R25": hangs.fault,
+    "R26": hangs.fault_of_the_dead,
+    "R28": memory.fault,
     "R29": canaries.fault,
+    "R31": reloads.fault,
     "R32": writes.fault,
     "R33": soak.fault,
     "R34": days.fault,
