@@ -11,12 +11,14 @@ from typing import Any, Literal, NamedTuple
 from agent.events import Payload, encode
 
 MOST_BYTES, MOST_TXN = 4096, 64
-Name = Literal["read_now", "camera/set", "log_level", "reload", "doctor"]
+Name = Literal["read_now", "camera/set", "log_level", "reload", "doctor", "replay", "purge"]
 LEVELS = ("debug", "info", "warning", "error")
 
 _NAME = re.compile(r"[a-z0-9_-]{1,32}(/[a-z0-9_-]{1,32})?")
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_VIN = re.compile(r"[A-HJ-NPR-Za-hj-npr-z0-9]{3,17}")
 _SHOWN = 64  # characters of what was sent that a refusal repeats
+_HIDDEN = ("vin",)  # arguments that no log and no audit repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,16 @@ def _text(expression: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and expression.fullmatch(value) is not None
 
 
+def _moment(value: Any) -> bool:
+    return moment_ms(value) is not None
+
+
 _OF_CAMERA = "the name of a camera"
+_A_TIME = "a time such as 2026-11-21T06:00:00Z, or UTC milliseconds"
+_OF_VIN = {
+    "gate": Argument("the name of a gate", _text(_CAMERA)),
+    "vin": Argument("a VIN or how it begins, three characters or more", _text(_VIN)),
+}
 KINDS: dict[Name, Kind] = {
     "read_now": Kind({"camera": Argument(f"{_OF_CAMERA}; may be left out where there is one", _text(_CAMERA))}, changes=False),
     "camera/set": Kind({
@@ -74,6 +85,8 @@ KINDS: dict[Name, Kind] = {
     }),
     "reload": Kind(),
     "doctor": Kind(changes=False),
+    "replay": Kind({"from": Argument(_A_TIME, _moment, needed=True), "to": Argument(_A_TIME, _moment), **_OF_VIN}),
+    "purge": Kind({"before": Argument(_A_TIME, _moment), **_OF_VIN}),
 }  # fmt: skip
 
 
@@ -144,7 +157,8 @@ def _no_number(name: str) -> Any:
 
 def shown(args: Mapping[str, Any]) -> str:
     """Arguments as a log or an audit has them: they have passed their tests, so they are short and printable."""
-    return " ".join(f"{key}={value}" for key, value in sorted(args.items())) or "without arguments"
+    known = {key: "***" if key in _HIDDEN else value for key, value in sorted(args.items())}
+    return " ".join(f"{key}={value}" for key, value in known.items()) or "without arguments"
 
 
 def moment_ms(text: Any) -> int | None:

@@ -8,15 +8,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ulid import ULID
 
 from agent import config, events, logs
 from agent.children import Children
-from agent.commands import Command, shown
+from agent.clock import Clock
+from agent.commands import Command, moment_ms, shown
 from agent.domain import Stamp
 from agent.errors import AgentError, NeedsOperator, Rejected, RetryLater
 from agent.events import Payload
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from agent.child import Child
 
 _SPAWN = multiprocessing.get_context("spawn")
+# What is done apart from the agent: with the settings, saying what has come of it, each a text or a payload.
+Apart = Callable[[config.Settings, Callable[[Any], None]], None]
 MAIN_S = 20.0  # within which the main thread has done what it is asked for
 LOOK_S, GAPS = 10.0, 3.0  # how long a camera has to look, or so many gaps between its pictures
-DOCTOR_S = 120.0
+DOCTOR_S, PURGE_S = 120.0, 600.0
 _SHOWN = 240  # characters of one finding
 
 
@@ -80,11 +84,12 @@ class Control:
         settings: Callable[[], config.Settings],
         renew: Callable[[], None],
         reload: Callable[[], Payload],
+        now: Callable[[], Stamp],
     ) -> None:
         """`settings` are those of the file that hold now; `renew` and `reload` are for the main thread."""
         self._store, self._children, self._main, self._switches = store, children, main, switches
-        self._settings, self._renew, self._reload = settings, renew, reload
-        self._checkup: _Checkup | None = None
+        self._settings, self._renew, self._reload, self._now = settings, renew, reload, now
+        self._process: _Apart | None = None
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -93,6 +98,8 @@ class Control:
             "log_level": lambda command: self._main.ask(lambda: self._log_level(**command.args)),
             "reload": lambda _command: self._main.ask(self._reload),
             "doctor": self._doctor,
+            "replay": self._replay,
+            "purge": self._purge,
         }
 
     def tell(self, command: Command, facts: events.Facts, now: Stamp) -> None:
@@ -133,15 +140,30 @@ class Control:
         return camera
 
     def _doctor(self, _command: Command) -> Errand:
-        if self._checkup is not None:
-            raise RetryLater("the doctor is on its rounds already; ask again when it has answered")
-        checkup = self._checkup = _Checkup(self._settings())
-        return Errand(checkup.poll, DOCTOR_S, f"the doctor did not come back within {DOCTOR_S:.0f} s", self._end_of_checkup)
+        return self._apart(_examine, DOCTOR_S, _told_findings, "doctor")
 
-    def _end_of_checkup(self) -> None:
-        if self._checkup is not None:
-            self._checkup.close()
-            self._checkup = None
+    def _replay(self, command: Command) -> Payload:
+        now, args = self._now(), command.args
+        since_ms, until_ms = moment_ms(args["from"]) or 0, moment_ms(args.get("to", now.utc_ms)) or 0
+        asked = self._store.outbox.replay(since_ms, until_ms, now.utc_ms, gate=args.get("gate", ""), vin=args.get("vin", "").upper())
+        return {"events": asked}
+
+    def _purge(self, command: Command) -> Errand:
+        if not command.args:
+            raise Rejected("purge wants before, gate or vin: everything is removed by hand alone, with `vin-agent queue purge --all`")
+        return self._apart(partial(_take_out, command.args), PURGE_S, _told_lines, "purge")
+
+    def _apart(self, work: Apart, seconds: float, told: Callable[[list[Any]], Payload], name: str) -> Errand:
+        """In a process of its own, one at a time: it loads what the parent must not, and native code may hang."""
+        if self._process is not None:
+            raise RetryLater(f"the {self._process.name} is not done yet; ask again when it has answered")
+        apart = self._process = _Apart(work, self._settings(), told, name)
+        return Errand(apart.poll, seconds, f"the {name} was not done within {seconds:.0f} s and is broken off", self._end)
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
 
 
 def _looked(child: "Child", token: str, name: str) -> Payload | None:
@@ -153,24 +175,27 @@ def _looked(child: "Child", token: str, name: str) -> Payload | None:
     return {"camera": name, "read_id": answer.read_id}
 
 
-class _Checkup:
-    """The doctor's rounds at rest, in a process of their own: they load what the parent must not, and native code may hang."""
+class _Apart:
+    """Work in a process of its own: what it says one after the other, and None when it is done."""
 
-    def __init__(self, settings: config.Settings) -> None:
-        self._findings: list[Payload] = []
+    def __init__(self, work: Apart, settings: config.Settings, told: Callable[[list[Any]], Payload], name: str) -> None:
+        self.name, self._told = name, told
+        self._said: list[Any] = []
         self._pipe, theirs = _SPAWN.Pipe(duplex=False)
-        self._process = _SPAWN.Process(target=_examine, args=(settings, theirs), name="doctor", daemon=True)
+        self._process = _SPAWN.Process(target=_in_the_background, args=(work, settings, theirs, name), name=name, daemon=True)
         self._process.start()
         theirs.close()
 
     def poll(self) -> Payload | None:
         try:
             while self._pipe.poll():
-                if (finding := self._pipe.recv()) is None:
-                    return {"well": all(each["good"] for each in self._findings), "findings": self._findings}
-                self._findings.append({"good": finding[0], "text": finding[1][:_SHOWN]})
+                if (word := self._pipe.recv()) is None:
+                    return self._told(self._said)
+                if isinstance(word, AgentError):
+                    raise word
+                self._said.append(word)
         except (EOFError, OSError):
-            raise NeedsOperator("the doctor broke off its rounds: look into the log") from None
+            raise NeedsOperator(f"the {self.name} broke off: look into the log") from None
         return None
 
     def close(self) -> None:
@@ -179,14 +204,42 @@ class _Checkup:
         self._pipe.close()
 
 
-def _examine(settings: config.Settings, pipe: "Connection[tuple[bool, str] | None, None]") -> None:
+def _in_the_background(work: Apart, settings: config.Settings, pipe: "Connection[Any, None]", name: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the parent
-    logs.to_stderr(settings.agent.log_level, "doctor")
+    logs.to_stderr(settings.agent.log_level, name)
     os.nice(10)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")  # where memory is short this goes first
+    try:
+        work(settings, pipe.send)
+    except AgentError as trouble:
+        pipe.send(type(trouble)(str(trouble)))  # its text is what crosses the pipe
+    else:
+        pipe.send(None)
+
+
+def _examine(settings: config.Settings, say: Callable[[Any], None]) -> None:
     from agent import rounds
 
     for finding in rounds.at_rest(settings):
-        pipe.send((finding.good, finding.text))
-    pipe.send(None)
+        say({"good": finding.good, "text": finding.text[:_SHOWN]})
+
+
+def _told_findings(findings: list[Any]) -> Payload:
+    return {"well": all(each["good"] for each in findings), "findings": findings}
+
+
+def _take_out(args: dict[str, Any], settings: config.Settings, say: Callable[[Any], None]) -> None:
+    from agent.clerk.items import Wanted
+    from agent.clerk.purge import purge
+
+    before_ms = moment_ms(args["before"]) if "before" in args else None
+    older_ms = None if before_ms is None else Clock().now().utc_ms - before_ms
+    named = tuple(sorted(name for name in args if name != "vin"))
+    wanted = Wanted(older_ms=older_ms, vin=args.get("vin", ""), gate=args.get("gate", ""), names=named)
+    purge(settings, wanted, confirmed=lambda _question: True, say=say)
+
+
+def _told_lines(lines: list[Any]) -> Payload:
+    """The last line says what was removed; those before show vehicles, which is for the eyes of whoever stands at the device."""
+    return {"done": lines[-1] if lines else ""}

@@ -78,7 +78,9 @@ class Supervisor:
         self._board = Board(clock.now(), str(ULID()), ending.last_exit(store, settings.agent.state_dir))
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
         self._stops = {name: threading.Event() for name in ("take", "read", "send", "power", "command")}
-        control = Control(store, self._children, self._main, self._switches, lambda: self._settings, self._renew, self._reload_asked)
+        control = Control(
+            store, self._children, self._main, self._switches, lambda: self._settings, self._renew, self._reload_asked, clock.now
+        )
         inbox, told = Inbox(identity.topics.commands), lambda command: control.tell(command, self._facts, clock.now())
         orders = Orders(inbox, identity.topics.root, control.handlers(), told)
         self._board.commands = orders.health

@@ -117,6 +117,28 @@ def test_the_doctor_makes_its_rounds_while_vehicles_pass(asker: Asker) -> None:
     assert any(finding["text"].startswith("store: ") for finding in answer["data"]["findings"])
 
 
+def test_what_was_sent_is_sent_once_more_and_what_is_purged_is_gone_from_store_and_broker(
+    gateway: Gateway, asker: Asker, yard: Subscriber
+) -> None:
+    seen = yard.wait_for(lambda seen: any("vin" in each["data"] for each in finals(seen).values()), 60)
+    vin, read_id = next((each["data"]["vin"], each["id"]) for each in finals(seen).values() if "vin" in each["data"])
+    gateway.wait_for(lambda: read_id in gateway.stored("sent"))
+
+    assert asker.ask("replay", {"from": "2026-01-01T00:00:00Z", "vin": vin})["data"]["events"] >= 1
+    again = yard.wait_for(lambda seen: [each for each in told(seen, read_id) if each["data"]["delivery"]["replay"]], 30)
+    assert len({each["sequence"] for each in told(again, read_id)}) == 1
+
+    assert asker.ask("purge", {})["error"].startswith("purge wants before, gate or vin")
+    assert "removed" in asker.ask("purge", {"vin": vin}, seconds=60)["data"]["done"]
+    assert read_id not in gateway.stored("sent")
+    yard.wait_for(lambda _: audits(yard)[-1] == "purge: vin=***")
+
+
+def told(messages: list[Received], read_id: str) -> list[dict[str, Any]]:
+    events = [json.loads(each.payload) for each in messages if each.topic.endswith(("/vin", "/unread"))]
+    return [each for each in events if each["id"] == read_id]
+
+
 def test_a_reload_is_answered_with_what_has_changed_or_why_it_is_refused(gateway: Gateway, asker: Asker) -> None:
     gateway.configure(lambda text: text.replace("every_s = 1.0", "every_s = 2.0").replace("free_mb = 1", "free_mb = 2"))
     assert asker.ask("reload")["data"] == {"changed": ["health.every_s"], "waiting": ["store.free_mb"]}

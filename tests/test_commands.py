@@ -26,6 +26,10 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("camera/set", {"camera": "cam1", "enabled": False}),
     ("log_level", {"level": "debug", "minutes": 10}),
     ("log_level", {"level": "info"}),
+    ("replay", {"from": "2026-11-21T06:00:00Z"}),
+    ("replay", {"from": 0, "to": 1_800_000_000_000, "gate": "north-in", "vin": "1hgcm82633"}),
+    ("purge", {"before": "2026-11-21T06:00:00+08:00", "gate": "north-in"}),
+    ("purge", {"vin": "1HGCM82633A004352"}),
 ]
 
 
@@ -54,6 +58,9 @@ def test_every_command_is_shown_here_and_described_by_the_schema() -> None:
         ("log_level", {"txn": "1", "args": {"level": "info", "minutes": True}}, "args.minutes must be a number from 0.1 to 1440"),
         ("log_level", {"txn": "1", "args": {"level": "info", "minutes": 1e300}}, "args.minutes must be a number from 0.1 to 1440"),
         ("log_level", {"txn": "1", "args": {"level": ["info"]}}, "args.level must be one of debug, info, warning, error"),
+        ("replay", {"txn": "1", "args": {}}, "args.from must be a time such as 2026-11-21T06:00:00Z, or UTC milliseconds"),
+        ("replay", {"txn": "1", "args": {"from": "yesterday"}}, "args.from must be a time such as"),
+        ("purge", {"txn": "1", "args": {"vin": "%"}}, "args.vin must be a VIN or how it begins"),
         ("reload", {"txn": "1", "args": {"x": 1}}, "reload knows no argument 'x'; known here: none"),
         ("reload", {"txn": "1", "args": []}, "args must be a JSON object"),
         ("reload", [], "a JSON object is expected"),
@@ -136,3 +143,7 @@ def test_an_answer_that_is_too_long_loses_its_end_and_says_so() -> None:
     assert answer["data"]["cut"] is True
     assert answer["data"]["findings"][0]["text"].startswith("0 ")
     valid("x/rsp/doctor", answer)
+
+
+def test_a_vin_stands_in_no_log_and_no_audit_of_the_command_that_takes_it_out() -> None:
+    assert commands.shown({"vin": "1HGCM82633A004352", "gate": "north-in"}) == "gate=north-in vin=***"
