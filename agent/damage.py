@@ -97,8 +97,8 @@ def _look(file: Path, *, thorough: bool) -> _Found:
     return _Found(None if answer == "ok" else answer, sequence, is_empty=version == 0)
 
 
-def read_only(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
+def read_only(file: Path, how: str = "mode=ro") -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_S, isolation_level=None)
 
 
 def last_sequence(db: sqlite3.Connection) -> int:
@@ -142,6 +142,14 @@ def kept_files(state_dir: Path) -> list[Path]:
 def remove_kept(kept: Path) -> None:
     for suffix in ("-shm", "-wal", ""):
         Path(f"{kept}{suffix}").unlink(missing_ok=True)
+
+
+def is_installed(state_dir: Path) -> bool:
+    """Whether a store was complete here once; no where that cannot be told."""
+    try:
+        return (state_dir / _MARKER).exists()
+    except OSError:
+        return False
 
 
 def mark_installed(state_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """How the run before this one ended: what it left in the store, and what systemd left beside it."""
 
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,8 @@ from agent.errors import RetryLater
 from agent.reboot import Reboot
 from agent.state import LastExit
 from agent.store import Store
+
+log = logging.getLogger(__name__)
 
 # Written by ExecStopPost= of the unit: what systemd.exec(5) calls $SERVICE_RESULT and $INVOCATION_ID.
 RESULT = "result"
@@ -25,8 +28,11 @@ def began(store: Store) -> None:
 
 def ended(store: Store) -> None:
     """The last thing an orderly run writes down."""
-    reboot = last_reboot(store)
-    _mark(store, "reboot" if reboot and reboot.boot_id == boot_id() else "clean")
+    try:
+        reboot = last_reboot(store)
+        _mark(store, "reboot" if reboot and reboot.boot_id == boot_id() else "clean")
+    except RetryLater as trouble:
+        log.warning("the next start will take this end for a crash, as it cannot be written down: %s", trouble)
 
 
 def last_exit(store: Store, state_dir: Path) -> LastExit:

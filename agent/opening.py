@@ -21,7 +21,7 @@ from agent.ocr.memory import Memory
 from agent.orders import Orders
 from agent.power import DiskWatch
 from agent.publish import Publisher, Tally
-from agent.stages import Read, Send, Take
+from agent.stages import Keep, Read, Send, Take
 from agent.store import Store
 from agent.wire import Job
 
@@ -63,6 +63,10 @@ class Opening:
         stage = Take(self.children, self.store, self.identity.facts, self.clock, self.ring_reading)
         self.speakers["take"] = stage
         yield stage
+
+    @contextlib.contextmanager
+    def keep(self) -> Iterator[Keep]:
+        yield Keep(self.store, self.clock)
 
     @contextlib.contextmanager
     def power(self) -> Iterator[Cooling]:

@@ -22,6 +22,10 @@ _CHECKPOINT_BYTES = 64 * 4096
 Arguments = tuple[Any, ...] | Mapping[str, Any]
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# What the disk itself refuses; a file that is locked, or a store that is at its cap, is none of it.
+_REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+LOCKED = "locked"  # stands as `code` of the errors that another program causes, and no disk
 _TROUBLE = {
     sqlite3.SQLITE_FULL: "the disk, or the room that store.max_mb leaves, is full; free some space or raise store.max_mb",
     sqlite3.SQLITE_READONLY: "cannot be written; mount the file system for writing and let the service's user own the file",
@@ -53,7 +57,7 @@ def ours(file: Path) -> Iterator[None]:
     except sqlite3.Error as exc:
         if (sentence := _TROUBLE.get(code_of(exc))) is None:
             raise
-        raise RetryLater(f"{file} {sentence} (SQLite: {exc})") from exc
+        raise RetryLater(f"{file} {sentence} (SQLite: {exc})", code=LOCKED if code_of(exc) in _LOCKED else "") from exc
 
 
 class Connection:
@@ -64,18 +68,22 @@ class Connection:
 
     autocommit = True
 
-    def __init__(self, file: Path, max_mb: int) -> None:
-        """Opens or creates `file`, at most `max_mb` MB of pages. Raises `RetryLater`, or `NeedsOperator` where WAL cannot work."""
-        self.file = file
+    def __init__(self, file: Path, max_mb: int, *, volatile: bool = False) -> None:
+        """Opens or creates `file`, at most `max_mb` MB of pages. Raises `RetryLater`, or `NeedsOperator` where WAL cannot work.
+
+        With `volatile` the rows are in memory alone, and `file` is where they belong.
+        """
+        self.file, self.volatile = file, volatile
         self.damaged = False  # SQLite found damage: only closing and opening again helps
         self.full = False  # SQLite ran out of room since this was last cleared
         self.commits = 0  # that changed something: each of them is flushed to the disk
         self._changes = 0
+        self.refused = ""  # what the disk refused since this was last cleared
         self._turn = threading.RLock()
         self._depth = 0
         with ours(file):
             # isolation_level=None: the module must not begin transactions of its own that nobody ends.
-            self._db = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(":memory:" if volatile else file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         # A flipped bit in a key must not stop every query that meets it.
         self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
         self._closed = False
@@ -84,6 +92,11 @@ class Connection:
     def _prepare(self, max_mb: int) -> None:
         self.execute(f"PRAGMA page_size = {PAGE}")
         self.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or it has no effect
+        self.page = self._prepare_file() if not self.volatile else self.number("PRAGMA page_size")
+        self.limit(max_mb)
+
+    def _prepare_file(self) -> int:
+        """The size of its pages: a file that exists keeps those it has."""
         if (mode := self.select_one("PRAGMA journal_mode = WAL")) != ("wal",):
             self.close()
             raise NeedsOperator(
@@ -91,10 +104,10 @@ class Connection:
             )
         self.execute("PRAGMA synchronous = FULL")  # with NORMAL a power cut took up to 320 acknowledged rows
         self.execute("PRAGMA cell_size_check = ON")
-        self.page = self.number("PRAGMA page_size")
-        self.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // self.page}")
+        page = self.number("PRAGMA page_size")
+        self.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // page}")
         self.execute(f"PRAGMA journal_size_limit = {_CHECKPOINT_BYTES}")
-        self.limit(max_mb)
+        return page
 
     def limit(self, max_mb: int) -> None:
         """Lets the file have `max_mb` MB; SQLite takes no limit below what the file has at present."""
@@ -118,7 +131,24 @@ class Connection:
         except sqlite3.Error as exc:
             self.damaged = self.damaged or is_damage(exc)
             self.full = self.full or code_of(exc) == sqlite3.SQLITE_FULL
+            self.refused = str(exc) if code_of(exc) in _REFUSED else self.refused
             raise
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No other thread has its turn meanwhile: for several looks that must be at one and the same database."""
+        with self._turn:
+            yield
+
+    def exchange(self, other: "Connection") -> None:
+        """Trades databases with another connection: every table over either of them goes on with the rows of the other."""
+        with self._turn, other._turn:
+            if self._depth or other._depth:
+                raise RuntimeError("a transaction would begin in one database and end in another")
+            for name in ("_db", "page", "volatile", "damaged", "full", "refused", "_changes"):
+                ours_, theirs = getattr(self, name), getattr(other, name)
+                setattr(self, name, theirs)
+                setattr(other, name, ours_)
 
     def execute(self, req: str, arg: Arguments = ()) -> int:
         """Runs one statement and returns the number of rows it changed."""
@@ -127,7 +157,7 @@ class Connection:
             return cursor.rowcount
 
     def _count_commit(self, db: sqlite3.Connection) -> None:
-        if not db.in_transaction and db.total_changes != self._changes:
+        if not self.volatile and not db.in_transaction and db.total_changes != self._changes:
             self._changes = db.total_changes
             self.commits += 1
 
@@ -147,7 +177,9 @@ class Connection:
                 yield from rows
 
     def _fetch(self, cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
-        with self._ready():
+        with self._ready() as db:
+            if cursor.connection is not db:
+                raise RetryLater(f"{self.file}: the rows changed places meanwhile; ask again")
             return cursor.fetchmany(_FETCH)
 
     def select_one(self, req: str, arg: Arguments = ()) -> tuple[Any, ...] | None:
@@ -186,6 +218,8 @@ class Connection:
 
     def log_bytes(self) -> int:
         """What the log beside the file holds; as much may have to be written to the file yet."""
+        if self.volatile:
+            return 0
         try:
             return Path(f"{self.file}-wal").stat().st_size
         except FileNotFoundError:
