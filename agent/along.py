@@ -173,6 +173,12 @@ def _forget(db: Connection, disk: Connection) -> None:
     disk.executemany("DELETE FROM outbox WHERE key = ?", list(db.select(evicted)))
 
 
+def new(db: Connection) -> tuple[int, int]:
+    """How many events and vehicles to be read there are that the disk has never seen."""
+    events = "SELECT count(*) FROM (SELECT sequence FROM outbox UNION ALL SELECT sequence FROM sent) WHERE sequence >= ?"
+    return db.number(events, (UNNUMBERED,)), db.number("SELECT count(*) FROM spool WHERE key NOT IN (SELECT key FROM copied)")
+
+
 def evicted(db: Connection) -> int:
     """How many vehicles were evicted until now, as the facts say."""
     return int(Table(db, "facts").get("evicted", 0))

@@ -12,7 +12,7 @@ from agent import along, config, damage
 from agent.ballast import TIGHT, free_bytes
 from agent.domain import Stamp
 from agent.errors import AgentError, RetryLater
-from agent.sqlite import PAGE, Connection
+from agent.sqlite import Connection
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ class Refuge:
         """`disk` has the other database when this ends, whichever that is, and is closed."""
         try:
             with self._db.held():
-                events, vehicles = self._db.number("SELECT count(*) FROM outbox"), self._db.number("SELECT count(*) FROM spool")
+                events, vehicles = along.new(self._db)
                 along.bring_back(self._db, disk, now.utc_ms, self._evicted)
                 self._db.exchange(disk)
         finally:
@@ -180,6 +180,8 @@ class Refuge:
             return trouble
         trial = self._dir / _TRIAL
         try:
+            if not self._known:
+                self._dir.mkdir(parents=True, exist_ok=True)
             if free_bytes(self._dir) < self._db.number("PRAGMA page_count") * self._db.page + self._settings.ballast_kb * 1000 + 4 * TIGHT:
                 return "the disk is full"
             with trial.open("wb") as file:
@@ -195,7 +197,7 @@ class Refuge:
 def read_only(folder: Path) -> str:
     """In words, where the kernel writes nothing in this folder at present: mounted so, or after an error of the disk; else nothing."""
     try:
-        flags, device = os.statvfs(folder).f_flag, os.stat(folder).st_dev
+        flags, device = os.statvfs(folder).f_flag, folder.stat().st_dev
         mounts = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return ""

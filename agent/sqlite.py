@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +142,8 @@ class Connection:
 
     def exchange(self, other: "Connection") -> None:
         """Trades databases with another connection: every table over either of them goes on with the rows of the other."""
-        with self._turn, other._turn:
-            if self._depth or other._depth:
+        with self._turn, other.held():
+            if self.in_transaction or other.in_transaction:
                 raise RuntimeError("a transaction would begin in one database and end in another")
             for name in ("_db", "page", "volatile", "damaged", "full", "refused", "_changes"):
                 ours_, theirs = getattr(self, name), getattr(other, name)
@@ -172,9 +172,12 @@ class Connection:
         return self._rows(cursor)
 
     def _rows(self, cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
-        with closing(cursor):
+        try:
             while rows := self._fetch(cursor):
                 yield from rows
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # of a database that was given up meanwhile
+                cursor.close()
 
     def _fetch(self, cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
         with self._ready() as db:

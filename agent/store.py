@@ -52,7 +52,8 @@ class Audit:
 class Store:
     """Everything the agent must not forget; all methods may be called from any thread, and raise `RetryLater` when the disk fails.
 
-    `look_after`, and `insist` for what cannot wait, then have it go on in memory; `unwritable` says why. After such an error `damaged` tells whether the store must be closed and opened again, which puts the file aside.
+    `look_after`, and `insist` for what cannot wait, then have it go on in memory; `unwritable` says why. After such an error
+    `damaged` tells whether the store must be closed and opened again, which puts the file aside.
     """
 
     def __init__(self, db: Connection, state_dir: Path, settings: config.Store, losses: tuple[Loss, ...] = ()) -> None:
@@ -169,9 +170,13 @@ class Store:
         """The file again, with room for what is in memory; what it has lost meanwhile is told."""
         store = type(self).open(self._dir, self._settings, now_ms)
         self.losses += store.losses
+        return store.given_up(self._retention.used(), now_ms)
+
+    def given_up(self, need: int, now_ms: int) -> Connection:
+        """The connection, with room made for `need` bytes; from now on somebody else's."""
         with usable(self._dir):
-            store._retention.trim(now_ms, self._retention.used(), sure=False)
-        return store._db
+            self._retention.trim(now_ms, need, sure=False)
+        return self._db
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
