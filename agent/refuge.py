@@ -16,7 +16,7 @@ from agent.sqlite import Connection
 
 log = logging.getLogger(__name__)
 
-PROBE_S, LONGEST_PROBE_S = 10.0, 60.0  # how often the disk is tried; less often where opening the file is what fails
+PROBE_S, LONGEST_PROBE_S = 5.0, 60.0  # how often the disk is tried; less often where opening the file is what fails
 ROOM_S = 60.0  # a disk that is full again so soon after room was made has none to make
 _TRIAL = "trial"
 
@@ -192,6 +192,11 @@ class Refuge:
         except OSError as exc:
             return str(exc)
         return ""
+
+
+def unwritable(folder: Path) -> str:
+    """What keeps everybody from writing in this folder at present, in words, as far as that shows without writing; else nothing."""
+    return read_only(folder) or ("the disk is full" if folder.exists() and free_bytes(folder) < TIGHT else "")
 
 
 def read_only(folder: Path) -> str:

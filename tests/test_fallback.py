@@ -107,7 +107,7 @@ def test_the_log_says_it_once_at_each_change(store: Store, caplog: pytest.LogCap
     assert said[1][1] == "can be written again; from memory came 0 events and 5 vehicles to be read"
 
 
-def test_the_disk_is_tried_every_ten_seconds_and_not_at_every_look(store: Store) -> None:
+def test_the_disk_is_tried_every_few_seconds_and_not_at_every_look(store: Store) -> None:
     leave(store)
     store._refuge._next_s = at(10).seconds
 

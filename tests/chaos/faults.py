@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import (
+from tests.chaos import cameras, canaries, clocks, cuts, days, disk, hangs, memory, passing, pictures, points, providers, releases, reloads, replays, soak, stops, vote, ways, writes
     cameras,
     canaries,
     clocks,
@@ -32,6 +32,8 @@ FAULTS: dict[str, Fault] = {
     "R1": cuts.fault,
     "R3": points.fault,
     "R4": stops.fault,
+    "R5": disk.full,
+    "R6": disk.unwritable,
     "R8": releases.fault,
     "R13": providers.answers,
     "R14": providers.off,
