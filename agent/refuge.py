@@ -63,7 +63,7 @@ class Refuge:
         with along.looked_into(self._db.file) as select:
             if select:
                 self._copy(select, self._db)
-        self._say(why)
+        self._say(read_only(self._dir) or why)
 
     def rescued(self, now: Stamp) -> bool:
         """After an error: whether the same is worth trying again at once, because room was made or the store is in memory now."""

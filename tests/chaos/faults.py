@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import cameras, canaries, clocks, cuts, days, disk, hangs, memory, passing, pictures, points, providers, releases, reloads, replays, soak, stops, vote, ways, writes
+from tests.chaos import (
     cameras,
     canaries,
     clocks,
     cuts,
+    damage,
     days,
+    disk,
     hangs,
     memory,
     passing,
@@ -34,6 +36,7 @@ FAULTS: dict[str, Fault] = {
     "R4": stops.fault,
     "R5": disk.full,
     "R6": disk.unwritable,
+    "R7": damage.fault,
     "R8": releases.fault,
     "R13": providers.answers,
     "R14": providers.off,
