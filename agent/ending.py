@@ -61,8 +61,9 @@ def _result(state_dir: Path, invocation: str) -> str:
         result, _, of = file.read_text("ascii", "replace").strip().partition(" ")
     except FileNotFoundError:
         return ""
-    except OSError as exc:
-        raise RetryLater(f"{file}: how the last run ended cannot be read: {exc}") from exc
+    except OSError as exc:  # a disk that fails: no reason not to start
+        log.warning("%s: how the last run ended cannot be read: %s", file, exc)
+        return ""
     return result if invocation and of == invocation else ""
 
 

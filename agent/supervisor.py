@@ -270,7 +270,8 @@ class Supervisor:
         """What is in memory alone goes to the disk, if that takes it at the last moment."""
         store = self._store
         try:
-            if store.unwritable and not store.come_back(self._clock.now()) and (left := store.alone()):
+            back = not self._workers["store"].alive() and store.come_back(self._clock.now())
+            if store.unwritable and not back and (left := store.alone()):
                 log.error("the disk cannot be written: %d vehicles and events that were in memory alone are lost", left)
         except RetryLater as trouble:
             log.error("%s", trouble)

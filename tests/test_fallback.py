@@ -2,10 +2,11 @@
 
 import json
 import logging
+import socket
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from agent.store import Store
 from agent.topics import Topics
 from tests.broker import Broker, Subscriber
 from tests.disks import failing
+from tests.gateway import Gateway
 from tests.payloads import valid
 from tests.readers import Scripted
 from tests.samples import CAPTURE, IMAGE, READINGS, TAKEN, event
@@ -480,6 +482,42 @@ def test_the_last_vin_of_a_gate_gets_its_number_when_the_disk_is_back(store: Sto
     store.come_back(at(20))
 
     assert store.get("last/gate/a/vin")["sequence"] == 1
+
+
+def test_an_agent_starts_tells_and_leaves_without_a_disk(tmp_path: Path, broker: Broker, yard: Subscriber) -> None:
+    (tmp_path / "state").write_text("a file, where a folder should be", "ascii")
+    with systemd(tmp_path / "notify") as said, Gateway(tmp_path, broker.port, vehicles=50) as gateway:
+        yard.wait_for(lambda seen: any(b'"durable":false' in each.payload for each in seen if each.topic.endswith("/vin")), 40)
+        broker.stop()
+        vehicles = gateway.log().count("vehicle seen")
+        gateway.wait_for(lambda: gateway.log().count("vehicle seen") > vehicles)
+        gateway.wait_for(lambda: any("STATUS=the store cannot be written" in each for each in said()))
+        code, seconds = gateway.stop()
+
+    assert (code, seconds < 10) == (0, True)
+    assert "that were in memory alone are lost" in gateway.log()
+    health = [valid(each.topic, each.payload) for each in yard.collect("/health")]
+    assert {each["state"] for each in health} == {"degraded"}
+    assert {each["reasons"][0] for each in health} == {"store_unwritable"}
+    assert health[-1]["queue"]["cap_bytes"] == 32_000_000
+
+
+@contextmanager
+def systemd(place: Path) -> Iterator[Callable[[], list[str]]]:
+    """Where a service manager listens; what was said to it until now."""
+    words: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening, pytest.MonkeyPatch.context() as environ:
+        listening.bind(str(place))
+        listening.setblocking(False)
+        environ.setenv("NOTIFY_SOCKET", str(place))
+
+        def said() -> list[str]:
+            with suppress(BlockingIOError):
+                while True:
+                    words.append(listening.recv(4096).decode())
+            return words
+
+        yield said
 
 
 def test_every_table_has_its_way_back() -> None:
