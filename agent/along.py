@@ -9,7 +9,7 @@ from typing import Any
 from agent.damage import read_only
 from agent.errors import RetryLater
 from agent.events import UNNUMBERED
-from agent.schema import MIGRATIONS, SENT, UNSENT, migrate
+from agent.schema import MIGRATIONS, SENT, SPOOLED, UNSENT, migrate
 from agent.sqlite import MB, Arguments, Connection, ours
 from agent.table import Damaged, Table, unpack
 
@@ -21,6 +21,7 @@ _ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, 
 # Rows that memory may do away with; then the disk has to as well.
 _MARKED = ("outbox", "spool", "standing")
 _ROW = 200  # bytes, roughly, beside the value
+_NEW_PICTURE = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM copied)"
 _PICTURES_OF = "key >= :id || '/' AND key < :id || '0'"
 
 
@@ -177,6 +178,23 @@ def new(db: Connection) -> tuple[int, int]:
     """How many events and vehicles to be read there are that the disk has never seen."""
     events = "SELECT count(*) FROM (SELECT sequence FROM outbox UNION ALL SELECT sequence FROM sent) WHERE sequence >= ?"
     return db.number(events, (UNNUMBERED,)), db.number("SELECT count(*) FROM spool WHERE key NOT IN (SELECT key FROM copied)")
+
+
+def new_bytes(db: Connection) -> int:
+    """Roughly what the disk needs for all that it has never seen."""
+    events = (
+        f"SELECT value FROM (SELECT sequence, value FROM outbox UNION ALL SELECT sequence, value FROM sent) WHERE sequence >= {UNNUMBERED}"  # noqa: S608
+    )
+    vehicles = "SELECT value FROM spool WHERE key NOT IN (SELECT key FROM copied)"
+    every = " UNION ALL ".join((events, vehicles, f"SELECT value FROM pictures WHERE {_NEW_PICTURE}"))  # noqa: S608  # our own words
+    return round(1.1 * db.number(f"SELECT total(length(value) + {_ROW}) FROM ({every})"))  # noqa: S608
+
+
+def lighten(db: Connection, most: int) -> None:
+    """Gives up pictures of vehicles that were read, until the disk needs no more than that: before them no event may have to go there."""
+    oldest = f"SELECT key FROM pictures WHERE stage <> {SPOOLED} AND {_NEW_PICTURE} ORDER BY rowid LIMIT 8"  # noqa: S608  # our own words
+    while new_bytes(db) > most and db.execute(f"DELETE FROM pictures WHERE key IN ({oldest})"):  # noqa: S608
+        pass
 
 
 def evicted(db: Connection) -> int:

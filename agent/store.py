@@ -20,7 +20,7 @@ from agent.refuge import Behind, Refuge
 from agent.retention import Retention, Size, Trimmed
 from agent.schema import migrate
 from agent.spots import Spots
-from agent.sqlite import LOCKED, Connection
+from agent.sqlite import LOCKED, MB, Connection
 from agent.table import Table
 from agent.unsure import Unsure
 
@@ -170,7 +170,9 @@ class Store:
         """The file again, with room for what is in memory; what it has lost meanwhile is told."""
         store = type(self).open(self._dir, self._settings, now_ms)
         self.losses += store.losses
-        return store.given_up(self._retention.used(), now_ms)
+        # A tenth is what is always free below the mark from which room is made.
+        along.lighten(self._db, self._settings.max_mb * MB // 10)
+        return store.given_up(along.new_bytes(self._db), now_ms)
 
     def given_up(self, need: int, now_ms: int) -> Connection:
         """The connection, with room made for `need` bytes; from now on somebody else's."""

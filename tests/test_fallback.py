@@ -238,6 +238,25 @@ def test_in_memory_too_the_oldest_goes_last_and_is_told(store: Store) -> None:
     assert [each.capture.read_id for each in [store.spool.head(NOW)] if each] == ["on the disk too"]
 
 
+def test_coming_back_evicts_nothing_that_waits_for_the_sake_of_pictures(tmp_path: Path) -> None:
+    with Store.open(tmp_path, replace(SETTINGS, max_mb=1), NOW) as store:
+        number = 0
+        while store.size().used_bytes < 780_000:
+            number += 1
+            store.outbox.put(event(number), NOW)
+        leave(store)
+        for late in range(30):
+            seen(store, f"V{late}", bytes(20_000))
+            told(store, f"V{late}", number + 1 + late)
+
+        assert store.come_back(at(20))
+
+        assert store.get("evicted", 0) == 0
+        assert len(store.outbox) == number + 30
+        assert store.spool.pictures("V29"), "the newest that fit are kept"
+        assert store.spool.pictures("V0") == []
+
+
 def test_evictions_of_both_places_add_up(store: Store) -> None:
     store.put("evicted", 7)
     leave(store)

@@ -33,8 +33,8 @@ class Account:
         return self.lost == self.unnumbered == self.gaps == self.clashes == 0
 
 
-def taken(gateway: Gateway, yard: Subscriber) -> Account:
-    """To be called when nothing waits any more; every payload is held against its schema."""
+def taken(gateway: Gateway, yard: Subscriber, first: int = 1) -> Account:
+    """To be called when nothing waits any more; every payload is held against its schema. `first` is the first number of this run."""
     events = [valid(each.topic, each.payload) for each in yard.collect() if is_event(each)]
     evicted = [event["data"] for event in events if event["data"].get("what") == "evicted"]
     finals = [event for event in events if event["type"] != "io.vinagent.audit.v1"]
@@ -50,9 +50,15 @@ def taken(gateway: Gateway, yard: Subscriber) -> Account:
         twice=told.total() - len(told),
         volatile=len({event["id"] for event in finals if not event["data"]["delivery"]["durable"]}),
         unnumbered=len(set(told) - durable - gone),
-        gaps=len(set(range(1, max(known, default=0) + 1)) - known),
+        gaps=len(set(range(first, max(known, default=0) + 1)) - known),
         clashes=len(numbers) - len({number for number, _ in numbers}),
     )
+
+
+def heard(yard: Subscriber) -> set[str]:
+    """The vehicles the yard knows of: told, or evicted with an audit."""
+    events = [json.loads(each.payload) for each in yard.collect() if is_event(each)]
+    return {event["id"] for event in events} | {event["data"]["id"] for event in events if event["data"].get("what") == "evicted"}
 
 
 def is_event(message: Received) -> bool:

@@ -53,7 +53,7 @@ def drain(gateway: Gateway) -> None:
     """Start once more without a camera: what waits is read and sent, and nothing new comes."""
     gateway.configure(lambda text: re.sub(r"(?s)\[\[camera\]\].*?(?=\n\[)", "", text))
     gateway.start()
-    gateway.wait_for(lambda: not gateway.stored("spool") and not gateway.stored("outbox"), 60)
+    gateway.wait_for(lambda: not any(map(gateway.stored, ("spool", "audits", "outbox"))), 60)
     gateway.stop()
 
 
