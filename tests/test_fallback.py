@@ -245,15 +245,15 @@ def test_coming_back_evicts_nothing_that_waits_for_the_sake_of_pictures(tmp_path
             number += 1
             store.outbox.put(event(number), NOW)
         leave(store)
-        for late in range(30):
+        for late in range(10):
             seen(store, f"V{late}", bytes(20_000))
             told(store, f"V{late}", number + 1 + late)
 
         assert store.come_back(at(20))
 
         assert store.get("evicted", 0) == 0
-        assert len(store.outbox) == number + 30
-        assert store.spool.pictures("V29"), "the newest that fit are kept"
+        assert len(store.outbox) == number + 10
+        assert store.spool.pictures("V9"), "the newest that fit are kept"
         assert store.spool.pictures("V0") == []
 
 

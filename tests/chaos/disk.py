@@ -58,6 +58,7 @@ class Bench:
         figures.told_s = max(figures.told_s, self.heard(_is_volatile, since, 60))
         end()
         figures.well_s = max(figures.well_s, self.heard(_is_well, time.monotonic(), 60))
+        self.yard.wait_for(_are_numbered, 30)
         figures.times += 1
         assert self.gateway.process.poll() is None, self.gateway.log()
 
@@ -68,6 +69,12 @@ def _is_degraded(message: Received) -> bool:
 
 def _is_well(message: Received) -> bool:
     return message.topic.endswith("/health") and "store_unwritable" not in account.reasons(message)
+
+
+def _are_numbered(messages: list[Received]) -> bool:
+    """Whether everything that was told from memory was told with a number too, by the same agent."""
+    events = [json.loads(each.payload) for each in messages if each.topic.endswith("/vin")]
+    return {event["id"] for event in events if "sequence" not in event} <= {event["id"] for event in events if "sequence" in event}
 
 
 def _is_volatile(message: Received) -> bool:
