@@ -54,12 +54,14 @@ def overwrite_pages(file: Path, dice: random.Random) -> None:
 
 
 def change_a_byte(file: Path, dice: random.Random) -> None:
-    """Inside the content of a row that waits: no page is wrong, and nothing but the row's own checksum can see it."""
+    """A letter of a VIN that waits to be told: no page is wrong, and nothing but the row's own checksum can see it."""
     with closing(sqlite3.connect(file)) as db:
         (value,) = dice.choice(db.execute("SELECT value FROM outbox").fetchall())
     # A page that was rewritten may hold the row twice, one of them dead.
-    spoiled = file.read_bytes().replace(value[:60], value[:40] + bytes([value[40] ^ 0x01]) + value[41:60])
-    file.write_bytes(spoiled)
+    place = value.index(b'"vin":"') + 10
+    content = file.read_bytes()
+    assert value in content
+    file.write_bytes(content.replace(value, value[:place] + bytes([value[place] ^ 0x01]) + value[place + 1 :]))
 
 
 def spoil_the_log(file: Path, dice: random.Random) -> None:
