@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from agent.clock import boot_id
+from agent.domain import Stamp
 from agent.errors import RetryLater
 from agent.reboot import Reboot
 from agent.state import LastExit
@@ -33,6 +34,15 @@ def ended(store: Store) -> None:
         _mark(store, "reboot" if reboot and reboot.boot_id == boot_id() else "clean")
     except RetryLater as trouble:
         log.warning("the next start will take this end for a crash, as it cannot be written down: %s", trouble)
+
+
+def brought_back(store: Store, now: Stamp) -> None:
+    """What is in memory alone goes to the disk, if that takes it at the last moment; else it is lost, and the log says how much."""
+    try:
+        if store.unwritable and not store.come_back(now) and (left := store.alone()):
+            log.error("the disk cannot be written: %d vehicles and events that were in memory alone are lost", left)
+    except RetryLater as trouble:
+        log.error("%s", trouble)
 
 
 def last_exit(store: Store, state_dir: Path) -> LastExit:

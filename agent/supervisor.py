@@ -24,14 +24,13 @@ from agent.health import Board, Reporter
 from agent.identity import Identity, identify
 from agent.inbox import Inbox
 from agent.ocr import common_bounds
-from agent.opening import FAREWELL_S, Opening, jobs
+from agent.opening import FAREWELL_S, Opening, jobs, stood_before
 from agent.orders import Orders
 from agent.publish import Tally
 from agent.reload import Change, audit, compared
 from agent.store import Store
 from agent.switches import Switches
 from agent.vision import zxing
-from agent.wire import Kept
 from agent.worker import STEP_S, Worker
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ class Supervisor:
         self._settings, self._store, self._clock, self._load, self._facts = settings, store, clock, load, identity.facts
         self._asked: list[int] = []
         self._bounds, self._main, self._switches = bounds, Main(), Switches.kept(store)
-        self._children = Children(jobs(settings, bounds), self._stood_before, self._switches.off)
+        self._children = Children(jobs(settings, bounds), partial(stood_before, store), self._switches.off)
         self._board = Board(clock.now(), str(ULID()), ending.last_exit(store, settings.agent.state_dir))
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
         self._stops = {name: threading.Event() for name in ("take", "read", "send", "power", "command", "store")}
@@ -264,25 +263,8 @@ class Supervisor:
         self._end("command", 0.1)
         self._end("send", SEND_S)
         self._end("store", 0.5)
-        self._keep_what_is_left()
-
-    def _keep_what_is_left(self) -> None:
-        """What is in memory alone goes to the disk, if that takes it at the last moment."""
-        store = self._store
-        try:
-            back = not self._workers["store"].alive() and store.come_back(self._clock.now())
-            if store.unwritable and not back and (left := store.alone()):
-                log.error("the disk cannot be written: %d vehicles and events that were in memory alone are lost", left)
-        except RetryLater as trouble:
-            log.error("%s", trouble)
-
-    def _stood_before(self, camera: str) -> Kept:
-        """Nothing where the disk cannot say: what stands there may be told once more, but the camera is watched."""
-        try:
-            return self._store.spots.of(camera)
-        except RetryLater as trouble:
-            log.warning("%s: what stands before it is not known: %s", camera, trouble)
-            return ()
+        if not self._workers["store"].alive():
+            ending.brought_back(self._store, self._clock.now())
 
     @staticmethod
     def _wait(true: Callable[[], bool], seconds: float) -> bool:
