@@ -1,7 +1,9 @@
 """SQLite as a gate needs it: one connection under all tables of sqlitedict, in the caller's thread, durable when a call returns."""
 
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -9,12 +11,13 @@ from typing import Any
 
 from agent.errors import NeedsOperator, RetryLater
 
-BUSY_S = 5.0
+BUSY_S, READ_S = 5.0, 10.0
 # A vehicle changes a few bytes in some thirty pages, each of which is written to the log whole: 4 KB pages cost the card three times as
 # much for a vehicle, 512 bytes a fifth less again, but counted a backlog half as fast. A file that exists keeps the pages it has.
 PAGE = 1024
 MB = 1_000_000
 _FETCH = 64
+_PIECE = 1 << 20
 # The log beside the file stays near 256 KB, so that the ballast has room to write it back on a full disk. SQLite's own 4 MB
 # commit twice as fast and left a log with which a 2 MB disk could neither delete nor check-point.
 _CHECKPOINT_BYTES = 64 * 4096
@@ -47,6 +50,31 @@ def code_of(error: sqlite3.Error) -> int:
 
 def is_damage(error: sqlite3.Error) -> bool:
     return code_of(error) in _DAMAGE
+
+
+def unreadable(file: Path) -> str:
+    """What the disk says where it does not give a byte of the file or of its log, in words; else nothing.
+
+    Ends after a while: a card that is that slow keeps the thread from more important things.
+    """
+    end = time.monotonic() + READ_S
+    try:
+        for each in (file, Path(f"{file}-wal")):
+            if each.exists():
+                _read_through(each, end)
+    except OSError as exc:
+        return str(exc)
+    return ""
+
+
+def _read_through(file: Path, end: float) -> None:
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        place = 0
+        while time.monotonic() < end and (piece := os.pread(handle, _PIECE, place)):
+            place += len(piece)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -129,10 +157,18 @@ class Connection:
         try:
             yield
         except sqlite3.Error as exc:
-            self.damaged = self.damaged or is_damage(exc)
+            if is_damage(exc):
+                self._look_twice(exc)
             self.full = self.full or code_of(exc) == sqlite3.SQLITE_FULL
             self.refused = str(exc) if code_of(exc) in _REFUSED else self.refused
             raise
+
+    def _look_twice(self, error: sqlite3.Error) -> None:
+        """A page that the disk does not give is called damage too; but a file that cannot be read must not be put aside for that."""
+        if not self.volatile and (words := unreadable(self.file)):
+            self.refused = words
+            raise RetryLater(f"{self.file} {_TROUBLE[sqlite3.SQLITE_IOERR]} ({words})") from error
+        self.damaged = True
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -375,6 +375,46 @@ def test_a_file_that_came_back_damaged_is_put_aside_and_memory_goes_into_a_new_o
     assert on_disk(store, "SELECT key FROM spool") == [("A",)]
 
 
+def test_a_page_that_the_disk_does_not_give_is_no_reason_to_put_the_file_aside(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite calls both damage: whether the bytes can be had at all tells them apart."""
+    for number in range(50):
+        seen(store, f"V{number}")
+    store.close()
+    file = tmp_path / "agent.db"
+    sound = file.read_bytes()
+    file.write_bytes(sound[:40_960] + bytes(len(sound) - 40_960))
+    for module in ("sqlite", "damage"):
+        monkeypatch.setattr(f"agent.{module}.unreadable", lambda _: "Input/output error")
+
+    with pytest.raises(RetryLater, match="cannot be read: Input/output error"):
+        Store.open(tmp_path, SETTINGS, NOW)
+    assert not list(tmp_path.glob("*.damaged-*"))
+    with Store.start(tmp_path, SETTINGS, NOW) as again:
+        assert seen(again, "late")
+        file.write_bytes(sound)
+        assert again.come_back(at(20))
+        assert (len(again.spool), again.losses) == (51, ())
+
+
+def test_an_agent_at_work_goes_into_memory_where_the_disk_does_not_give_a_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen(store, "A")
+    store._db.execute("CREATE TABLE broken (value BLOB)")
+    store._db.execute("PRAGMA writable_schema = ON")
+    store._db.execute("UPDATE sqlite_master SET rootpage = 2 WHERE name = 'broken'")  # a page of the map of pages, which is no table
+    store.close()
+    with closing(Connection(store._db.file, 10)) as db:
+        monkeypatch.setattr("agent.sqlite.unreadable", lambda _: "Input/output error")
+        with pytest.raises(RetryLater, match="could not be read or written"):
+            list(db.select("SELECT * FROM broken"))
+        assert (db.damaged, db.refused) == (False, "Input/output error")
+        monkeypatch.setattr("agent.sqlite.unreadable", lambda _: "")
+        with pytest.raises(RetryLater, match="is damaged"):
+            list(db.select("SELECT * FROM broken"))
+        assert db.damaged
+
+
 def test_a_row_that_is_damaged_stays_on_the_disk_and_is_told_from_there(store: Store) -> None:
     seen(store, "sound")
     seen(store, "spoiled")
