@@ -15,8 +15,8 @@ from agent.table import Damaged, Table, unpack
 
 Select = Callable[[str, Arguments], Iterator[tuple[Any, ...]]]
 
-# Table → share of the memory that its rows may take, the newest first. Of the others nothing goes along: `sent`, `seen` and `audits`
-# can wait for the disk, pictures go with their vehicle.
+# Table → share of the memory that its rows may take, the newest first. Of the others nothing goes along: `sent`, `replays`, `seen`
+# and `audits` can wait for the disk, pictures go with their vehicle.
 _ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, "arrivals": 1 / 16, "ledger": 1 / 8}
 # Rows that memory may do away with; then the disk has to as well.
 _MARKED = ("outbox", "spool", "standing")

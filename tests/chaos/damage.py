@@ -23,7 +23,7 @@ from tests.samples import capture, event
 READY_S = 5.0
 WAITING = 40  # events that wait in the prepared store
 NOW = 1_800_000_000_000
-_PAGE = 4096
+_PAGE = 1024
 
 Spoil = Callable[[Path, random.Random], None]
 
@@ -55,13 +55,12 @@ def overwrite_pages(file: Path, dice: random.Random) -> None:
 
 def change_a_byte(file: Path, dice: random.Random) -> None:
     """A letter of a VIN that waits to be told: no page is wrong, and nothing but the row's own checksum can see it."""
-    with closing(sqlite3.connect(file)) as db:
-        (value,) = dice.choice(db.execute("SELECT value FROM outbox").fetchall())
-    # A page that was rewritten may hold the row twice, one of them dead.
-    place = value.index(b'"vin":"') + 10
-    content = file.read_bytes()
-    assert value in content
-    file.write_bytes(content.replace(value, value[:place] + bytes([value[place] ^ 0x01]) + value[place + 1 :]))
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        number, value = dice.choice(db.execute("SELECT sequence, value FROM outbox").fetchall())
+        place = value.index(b'"vin":"') + 10
+        spoiled = value[:place] + bytes([value[place] ^ 0x01]) + value[place + 1 :]
+        # By SQLite itself, as the row may lie in pieces: what the file holds afterwards is what a flipped bit would have left.
+        db.execute("UPDATE outbox SET value = ? WHERE sequence = ?", (spoiled, number))
 
 
 def spoil_the_log(file: Path, dice: random.Random) -> None:
