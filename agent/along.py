@@ -17,9 +17,9 @@ Select = Callable[[str, Arguments], Iterator[tuple[Any, ...]]]
 
 # Table → share of the memory that its rows may take, the newest first. Of the others nothing goes along: `sent`, `replays`, `seen`
 # and `audits` can wait for the disk, pictures go with their vehicle.
-_ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, "arrivals": 1 / 16, "ledger": 1 / 8}
+_ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, "arrivals": 1 / 16, "ledger": 1 / 8, "unsure": 1 / 16}
 # Rows that memory may do away with; then the disk has to as well.
-_MARKED = ("outbox", "spool", "standing")
+_MARKED = ("outbox", "spool", "standing", "ledger", "unsure")
 _ROW = 200  # bytes, roughly, beside the value
 _NEW_PICTURE = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM copied)"
 _PICTURES_OF = "key >= :id || '/' AND key < :id || '0'"
@@ -108,12 +108,20 @@ def bring_back(db: Connection, disk: Connection, now_ms: int, evicted_before: in
         _vehicles(db, disk)
         _forget(db, disk)
         _facts(db, disk, evicted_before)
-        for table in ("audits", "arrivals", "standing", "seen"):
+        for table in ("audits", "arrivals", "standing", "seen", "unsure"):
             _upsert(db, disk, table)
         for row in db.select("SELECT source, key, value, told FROM damaged"):
             disk.execute("INSERT INTO damaged (source, key, value, told) VALUES (?, ?, ?, ?)", row)
-        for row in db.select("SELECT value, price, outcome, key FROM ledger WHERE outcome IS NOT NULL"):
-            disk.execute("UPDATE ledger SET value = ?, price = ?, outcome = ? WHERE key = ? AND outcome IS NULL", row)
+        _books(db, disk)
+
+
+def _books(db: Connection, disk: Connection) -> None:
+    """What became of calls that were on their way, and the days they belong to once the clock was set."""
+    differs = "key = :key AND (outcome IS NOT :outcome OR booked_ms <> :booked_ms)"
+    names = ("key", "value", "price", "outcome", "booked_ms")
+    for row in db.select(f"SELECT {', '.join(names)} FROM ledger"):  # noqa: S608  # our own names
+        to = "UPDATE ledger SET value = :value, price = :price, outcome = :outcome, booked_ms = :booked_ms"
+        disk.execute(f"{to} WHERE {differs}", dict(zip(names, row, strict=True)))
 
 
 def _events(db: Connection, disk: Connection, now_ms: int) -> None:
@@ -165,8 +173,8 @@ def _pictures(db: Connection, disk: Connection, read_id: str) -> None:
 
 def _forget(db: Connection, disk: Connection) -> None:
     """What was taken along and is gone from memory without an event: no vehicle of its own, evicted, put aside, or driven away."""
-    for table in ("spool", "standing"):
-        gone = f"SELECT key FROM copied WHERE source = ? AND key NOT IN (SELECT key FROM {table})"  # noqa: S608  # one of our two tables
+    for table in ("spool", "standing", "ledger", "unsure"):
+        gone = f"SELECT key FROM copied WHERE source = ? AND key NOT IN (SELECT key FROM {table})"  # noqa: S608  # one of our tables
         for (key,) in db.select(gone, (table,)):
             if disk.execute(f"DELETE FROM {table} WHERE key = ?", (key,)) and table == "spool":  # noqa: S608
                 disk.execute(f"DELETE FROM pictures WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608

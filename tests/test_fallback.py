@@ -304,6 +304,24 @@ def test_the_books_are_known_in_memory_and_an_answer_that_comes_late_is_settled(
     assert store.ledger.spent(None, 0).money == 0.5
 
 
+def test_what_the_clock_and_the_vendors_change_in_memory_is_changed_on_the_disk(store: Store) -> None:
+    asked, never_asked = (store.ledger.book("paid", name, 0.5, NOW) for name in "AB")
+    for name in ("corrected", "waits"):
+        data = event(1).payload["data"]
+        coarse = {**event(1).payload, "data": {**data, "clock": {**data["clock"], "trust": "coarse"}}}
+        store.unsure.note(replace(event(1), id=name, payload=coarse))
+    leave(store)
+
+    store.ledger.cancel(never_asked)
+    store.ledger.redate(NOW, NOW, 1_000)
+    store.unsure.forget(["corrected"])
+    store.come_back(at(20))
+
+    assert asked
+    assert on_disk(store, "SELECT read_id, booked_ms FROM ledger") == [("A", NOW + 1_000)]
+    assert on_disk(store, "SELECT key FROM unsure") == [("waits",)]
+
+
 def test_a_full_disk_is_left_only_when_no_more_room_can_be_made(store: Store) -> None:
     store._db.full = True
     assert not store.look_after(at(0)) or not store.unwritable
@@ -587,6 +605,7 @@ def test_every_table_has_its_way_back() -> None:
     assert tables == {
         "sqlite_sequence", "copied",
         "spool", "pictures", "outbox", "sent", "replays", "facts", "audits", "damaged", "ledger", "seen", "standing", "arrivals",
+        "unsure",
     }  # fmt: skip
 
 
