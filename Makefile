@@ -9,7 +9,7 @@ PEERS  ?=
 FAULTS ?=
 HOURS  ?= 24
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
-TOOLS        = mosquitto mosquitto-clients openssl procps gcc libc6-dev
+TOOLS        = mosquitto mosquitto-clients openssl procps gcc libc6-dev e2fsprogs mount strace util-linux
 # What the device tests need besides: whole Debian trees, an RTSP server, a machine with a kernel of its own for USB.
 DEVICE_TOOLS = mmdebstrap systemd-container dpkg-dev qemu-system-x86 gir1.2-gst-rtsp-server-1.0 python3-gst-1.0 python3-gi python3-numpy \
                gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly

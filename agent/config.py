@@ -87,6 +87,7 @@ class Store:
     max_mb: int = number(256, 1, 1_000_000)
     free_mb: int = number(64, 0, 1_000_000)
     ballast_kb: int = number(256, 0, 1_000_000)
+    memory_mb: int = number(32, 4, 10_000)
     keep_days: float = number(7.0, 0, 3650)
     unsent_days: float = number(30.0, 0.01, 3650)
     max_write_mb_per_day: int = number(5000, 0, 10_000_000)  # 0: no limit

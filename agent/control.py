@@ -143,6 +143,7 @@ class Control:
         return self._apart(_examine, DOCTOR_S, _told_findings, "doctor")
 
     def _replay(self, command: Command) -> Payload:
+        self._on_the_disk()
         now, args = self._now(), command.args
         since_ms, until_ms = moment_ms(args["from"]) or 0, moment_ms(args.get("to", now.utc_ms)) or 0
         asked = self._store.outbox.replay(since_ms, until_ms, now.utc_ms, gate=args.get("gate", ""), vin=args.get("vin", "").upper())
@@ -151,7 +152,12 @@ class Control:
     def _purge(self, command: Command) -> Errand:
         if not command.args:
             raise Rejected("purge wants before, gate or vin: everything is removed by hand alone, with `vin-agent queue purge --all`")
+        self._on_the_disk()
         return self._apart(partial(_take_out, command.args), PURGE_S, _told_lines, "purge")
+
+    def _on_the_disk(self) -> None:
+        if why := self._store.unwritable:
+            raise RetryLater(f"what was kept lies on a disk that cannot be written at present: {why}")
 
     def _apart(self, work: Apart, seconds: float, told: Callable[[list[Any]], Payload], name: str) -> Errand:
         """In a process of its own, one at a time: it loads what the parent must not, and native code may hang."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from agent.errors import NeedsOperator, RetryLater
 from agent.schema import refuse_newer
-from agent.sqlite import BUSY_S, is_damage, ours
+from agent.sqlite import BUSY_S, is_damage, ours, unreadable
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,13 @@ def _make_sure(state_dir: Path, now_ms: int) -> Loss | None:
         return _lose(file, reason, "the file held nothing" if file.exists() else "the file was gone", now_ms) if known else None
     if not os.access(file, os.R_OK | os.W_OK):
         raise PermissionError(f"{file.name} may not be read and written")
-    found = _look(file, thorough=(state_dir / _SUSPECT).exists())
+    thorough = (state_dir / _SUSPECT).exists()
+    found = _look(file, thorough=thorough)
+    if found.problem:
+        # What the disk did not give looks like damage: put aside is only what can be read, and is wrong a second time.
+        if words := unreadable(file):
+            raise RetryLater(f"{file} cannot be read: {words}; check the card, its power and the file system")
+        found = _look(file, thorough=thorough)
     if found.problem:
         return _lose(file, "damaged", found.problem, now_ms, found.last_sequence)
     if found.is_empty and known:
@@ -97,8 +103,8 @@ def _look(file: Path, *, thorough: bool) -> _Found:
     return _Found(None if answer == "ok" else answer, sequence, is_empty=version == 0)
 
 
-def read_only(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
+def read_only(file: Path, how: str = "mode=ro") -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_S, isolation_level=None)
 
 
 def last_sequence(db: sqlite3.Connection) -> int:
@@ -142,6 +148,14 @@ def kept_files(state_dir: Path) -> list[Path]:
 def remove_kept(kept: Path) -> None:
     for suffix in ("-shm", "-wal", ""):
         Path(f"{kept}{suffix}").unlink(missing_ok=True)
+
+
+def is_installed(state_dir: Path) -> bool:
+    """Whether a store was complete here once; no where that cannot be told."""
+    try:
+        return (state_dir / _MARKER).exists()
+    except OSError:
+        return False
 
 
 def mark_installed(state_dir: Path) -> None:

@@ -1,15 +1,19 @@
 """How the run before this one ended: what it left in the store, and what systemd left beside it."""
 
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 from agent.clock import boot_id
+from agent.domain import Stamp
 from agent.errors import RetryLater
 from agent.reboot import Reboot
 from agent.state import LastExit
 from agent.store import Store
+
+log = logging.getLogger(__name__)
 
 # Written by ExecStopPost= of the unit: what systemd.exec(5) calls $SERVICE_RESULT and $INVOCATION_ID.
 RESULT = "result"
@@ -25,8 +29,20 @@ def began(store: Store) -> None:
 
 def ended(store: Store) -> None:
     """The last thing an orderly run writes down."""
-    reboot = last_reboot(store)
-    _mark(store, "reboot" if reboot and reboot.boot_id == boot_id() else "clean")
+    try:
+        reboot = last_reboot(store)
+        _mark(store, "reboot" if reboot and reboot.boot_id == boot_id() else "clean")
+    except RetryLater as trouble:
+        log.warning("the next start will take this end for a crash, as it cannot be written down: %s", trouble)
+
+
+def brought_back(store: Store, now: Stamp) -> None:
+    """What is in memory alone goes to the disk, if that takes it at the last moment; else it is lost, and the log says how much."""
+    try:
+        if store.unwritable and not store.come_back(now) and (left := store.alone()):
+            log.error("the disk cannot be written: %d vehicles and events that were in memory alone are lost", left)
+    except RetryLater as trouble:
+        log.error("%s", trouble)
 
 
 def last_exit(store: Store, state_dir: Path) -> LastExit:
@@ -55,8 +71,9 @@ def _result(state_dir: Path, invocation: str) -> str:
         result, _, of = file.read_text("ascii", "replace").strip().partition(" ")
     except FileNotFoundError:
         return ""
-    except OSError as exc:
-        raise RetryLater(f"{file}: how the last run ended cannot be read: {exc}") from exc
+    except OSError as exc:  # a disk that fails: no reason not to start
+        log.warning("%s: how the last run ended cannot be read: %s", file, exc)
+        return ""
     return result if invocation and of == invocation else ""
 
 

@@ -16,6 +16,7 @@ Payload = dict[str, Any]
 
 VERSION = 1
 MOST_BYTES = 4096  # small controllers read into fixed buffers
+UNNUMBERED = 10**12  # numbers from here on were given in memory, have no room in twelve digits, and are never told
 READ, UNREAD, CORRECTED, AUDIT = (f"io.vinagent.{name}.v{VERSION}" for name in ("read.final", "read.unread", "read.corrected", "audit"))
 # The last level of a topic → where its JSON schema is published; a camera's status has one of its own.
 SCHEMAS = {
@@ -156,10 +157,15 @@ def agent(facts: Facts) -> Payload:
     return {"version": _short(facts.version), "config": _short(facts.config)}
 
 
-def delivered(payload: Payload, sequence: int, *, replay: bool, attempt: int, queued_ms: int, durable: bool = True) -> Payload:
-    """The stored event with what only this sending knows; `queued_ms` counts from capture, so that time + queued_ms is now."""
+def delivered(payload: Payload, sequence: int, *, replay: bool, attempt: int, queued_ms: int) -> Payload:
+    """The stored event with what only this sending knows; `queued_ms` counts from capture, so that time + queued_ms is now.
+
+    An event that is in memory alone has no number yet: the disk gives it one, under which it is sent once more.
+    """
+    durable = sequence < UNNUMBERED
     delivery = {"replay": replay, "attempt": attempt, "queued_ms": queued_ms, "durable": durable}
-    return {**payload, "sequence": f"{sequence:012d}", "data": {**payload["data"], "delivery": delivery}}
+    numbered = {"sequence": f"{sequence:012d}"} if durable else {}
+    return {**payload, **numbered, "data": {**payload["data"], "delivery": delivery}}
 
 
 def queued_ms(payload: Payload, put_ms: int, now: Stamp) -> int:
@@ -268,7 +274,7 @@ def _without_none(payload: Mapping[str, Any]) -> Payload:
 def _fitted(payload: Payload) -> Payload:
     """The payload made to fit with all that sending may add: the weakest candidates go first, then raw text, then what a licence said."""
     data: Payload = payload["data"]
-    while len(encode(last(delivered(payload, 0, replay=False, attempt=10**9, queued_ms=10**15, durable=False)))) > MOST_BYTES:
+    while len(encode(last(delivered(payload, 0, replay=False, attempt=10**9, queued_ms=10**15)))) > MOST_BYTES:
         if len(data["candidates"]) > 1:
             data["candidates"].pop()
         elif data["raw"]:

@@ -177,6 +177,7 @@ class Reporter:
         """Stable codes for everything that is not as it should be, worst first."""
         views = self._children.views()
         found = [
+            ("store_unwritable", bool(self._store.unwritable)),
             ("config_rejected", bool(self._board.refused)),
             ("no_camera", not views),
             ("camera_offline", any(view.state == "offline" for view in views)),
@@ -197,9 +198,9 @@ class Reporter:
 
     def _health(self, now: Stamp, reasons: tuple[str, ...]) -> state.Health:
         # An unsynchronised clock or a low disk is worth telling; only what keeps vehicles from being told is a failure.
-        serious = {"store_loss", "camera_offline"} & set(reasons)
+        serious = {"store_unwritable", "store_loss", "camera_offline"} & set(reasons)
         failed = bool(serious) and all(view.state == "offline" for view in self._children.views())
-        board, store, size = self._board, self._store, self._store.size()
+        board, store, size, behind = self._board, self._store, self._store.size(), self._store.behind()
         return state.Health(
             state="failed" if failed else "degraded" if reasons else "ok",
             reasons=reasons,
@@ -208,13 +209,13 @@ class Reporter:
             last_exit=board.last_exit,
             cameras=tuple(_camera_health(view, now) for view in self._children.views()),
             queue=state.QueueHealth(
-                events_unsent=len(store.outbox),
+                events_unsent=len(store.outbox) + behind.events,
                 oldest_age_s=_waited_s(store.outbox.oldest_ms(), now),
                 bytes=size.bytes,
                 cap_bytes=size.cap_bytes,
                 evicted=store.get("evicted", 0),
             ),
-            spool=state.SpoolHealth(waiting=len(store.spool), oldest_age_s=_waited_s(store.spool.oldest_ms(), now)),
+            spool=state.SpoolHealth(waiting=len(store.spool) + behind.vehicles, oldest_age_s=_waited_s(store.spool.oldest_ms(), now)),
             mqtt=board.mqtt() if board.mqtt else None,
             commands=board.commands() if board.commands else None,
             providers=self._providers(now),

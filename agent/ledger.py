@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agent.errors import RetryLater
 from agent.sqlite import Connection
 from agent.table import Table
 
@@ -24,11 +25,16 @@ class Ledger:
         self._rows = Table(db, "ledger", ("provider", "read_id", "price", "booked_ms", "outcome"))
 
     def book(self, provider: str, read_id: str, price: float, now_ms: int) -> int:
-        """The number of the booking, which is on the disk when this returns; so it is never part of a transaction."""
+        """The number of the booking, which is on the disk when this returns; so it is never part of a transaction.
+
+        Raises `RetryLater` where the disk takes none: then the call must not be made.
+        """
         if self._db.in_transaction:
             raise RuntimeError("book a call before it is made, outside any transaction, or a power cut forgets it")
         entry = {"provider": provider, "read_id": read_id, "price": price, "booked_ms": now_ms, "outcome": None}
         with self._db.transaction():
+            if self._db.volatile:
+                raise RetryLater("the books cannot be written, as the disk fails")
             booking = self._db.number("SELECT max(rowid) FROM ledger") + 1
             self._rows[str(booking)] = entry
         return booking

@@ -11,6 +11,7 @@ from agent.bounds import Bounds
 from agent.children import Children
 from agent.clock import Clock
 from agent.cooling import Cooling
+from agent.errors import RetryLater
 from agent.health import Board, Reporter
 from agent.identity import Identity
 from agent.mqtt import Link
@@ -21,9 +22,9 @@ from agent.ocr.memory import Memory
 from agent.orders import Orders
 from agent.power import DiskWatch
 from agent.publish import Publisher, Tally
-from agent.stages import Read, Send, Take
+from agent.stages import Keep, Read, Send, Take
 from agent.store import Store
-from agent.wire import Job
+from agent.wire import Job, Kept
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,15 @@ FAREWELL_S = 1.5
 def jobs(settings: config.Settings, bounds: Bounds) -> list[Job]:
     """What each camera's process is told."""
     return [Job(each, settings.vision, bounds, settings.agent.log_level, settings.alarm) for each in settings.camera]
+
+
+def stood_before(store: Store, camera: str) -> Kept:
+    """What a camera's process should know; nothing where the disk cannot say: it may be told once more, but the camera is watched."""
+    try:
+        return store.spots.of(camera)
+    except RetryLater as trouble:
+        log.warning("%s: what stands before it is not known: %s", camera, trouble)
+        return ()
 
 
 @dataclass(slots=True)
@@ -63,6 +73,10 @@ class Opening:
         stage = Take(self.children, self.store, self.identity.facts, self.clock, self.ring_reading)
         self.speakers["take"] = stage
         yield stage
+
+    @contextlib.contextmanager
+    def keep(self) -> Iterator[Keep]:
+        yield Keep(self.store, self.clock)
 
     @contextlib.contextmanager
     def power(self) -> Iterator[Cooling]:

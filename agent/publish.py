@@ -2,14 +2,14 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent import config, failpoint
 from agent.domain import Event, Stamp
 from agent.errors import RetryLater
-from agent.events import Message, Payload, delivered, event_message, last, queued_ms
+from agent.events import UNNUMBERED, Message, Payload, delivered, event_message, last, queued_ms
 from agent.mqtt import Link
 from agent.state import MqttHealth
 from agent.topics import Topics
@@ -144,6 +144,14 @@ class Publisher:
             return True
         self._link.wait(IDLE_S)
         return False
+
+    def recount(self, lasts: Callable[[], Mapping[str, int]]) -> None:
+        """Begin again at the first unsent row where the numbers went back: those given in memory end when the disk returns."""
+        newest = self._outbox.last_sequence()
+        if newest >= self._live:
+            return
+        self._watermark, self._live, self._backlog, self._replayed = newest, newest, 0, 0
+        self._tally.last = {topic: sequence - 1 for topic, sequence in lasts().items() if sequence < UNNUMBERED}
 
     def publish_state(self, messages: Iterable[Message]) -> None:
         """Have retained messages published with the next step; may be called from any thread."""

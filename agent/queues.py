@@ -74,6 +74,10 @@ class Spool:
 
         A row that is damaged is put aside and told as an audit, not returned.
         """
+        with self._db.held():  # a vehicle without the pictures that stayed in the other database would be told as unread
+            return self._head(now_ms, only_read=only_read)
+
+    def _head(self, now_ms: int, *, only_read: bool) -> Spooled | None:
         self._wake(now_ms)
         first = "SELECT rowid, key, value, attempts FROM spool WHERE next_ms = ? ORDER BY rowid LIMIT 1"
         while row := self._db.select_one(first, (_READ_MS,)) or (not only_read and self._db.select_one(first, (0,))):

@@ -10,6 +10,7 @@ from typing import Any
 from agent import config, damage
 from agent.ballast import TIGHT, Ballast, free_bytes
 from agent.clock import BUILT_MS
+from agent.events import UNNUMBERED
 from agent.schema import SENT, SPOOLED, UNSENT
 from agent.sqlite import MB, Connection
 from agent.table import Table
@@ -41,7 +42,10 @@ class Trimmed:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Bytes on the disk (with the log), the cap in bytes, bytes within the cap in use, and bytes free on the file system."""
+    """Bytes on the disk (with the log), the cap in bytes, bytes within the cap in use, and bytes free on the file system.
+
+    While the disk cannot be written, bytes and cap are those of the memory that stands in for it.
+    """
 
     bytes: int
     cap_bytes: int
@@ -50,19 +54,38 @@ class Size:
 
 
 class Retention:
-    """What must go, in this order: sent pictures, sent events, unsent pictures, the oldest unsent event."""
+    """What must go, in this order: sent pictures, sent events, unsent pictures, the oldest unsent event.
+
+    In memory the same order holds within a cap of its own, and no floor; what the disk has as well goes before anything unsent.
+    """
 
     def __init__(self, db: Connection, state_dir: Path, settings: config.Store, free: Callable[[Path], int] = free_bytes) -> None:
         self._db, self._dir, self._settings, self._free = db, state_dir, settings, free
-        self._cap, self._floor = settings.max_mb * MB, settings.free_mb * MB
+        self._floor = settings.free_mb * MB
         self.ballast = Ballast(state_dir, settings)
         self._audits, self._facts = Table(db, "audits"), Table(db, "facts")
         self._last_ms: int | None = None
         self._steady_ms = 0
 
+    @property
+    def _cap_mb(self) -> int:
+        return self._settings.memory_mb if self._db.volatile else self._settings.max_mb
+
+    @property
+    def _cap(self) -> int:
+        return self._cap_mb * MB
+
     def size(self) -> Size:
+        if self._db.volatile:
+            return Size(self.used(), self._cap, self.used(), self._free_at_all())
         files = (Path(f"{self._db.file}{suffix}") for suffix in ("", "-wal", "-shm"))
         return Size(sum(file.stat().st_size for file in files if file.exists()), self._cap, self.used(), self._free(self._dir))
+
+    def _free_at_all(self) -> int:
+        try:
+            return self._free(self._dir)
+        except OSError:  # a disk that fails may not answer this either
+            return 0
 
     def used(self) -> int:
         """Bytes of pages that hold something."""
@@ -95,13 +118,15 @@ class Retention:
         self._by_days(now_ms, sure, went)
         self._by_room(need, went)
         self._shrink(need)
-        if self._free(self._dir) > self._floor + 2 * self.ballast.bytes:
+        if not self._db.volatile and self._free(self._dir) > self._floor + 2 * self.ballast.bytes:
             self.ballast.restore()
         self._db.full = False
         return Trimmed(**went)
 
     def _lacking(self, need: int) -> int:
         """Bytes the file system should have more: nothing above the floor, below it enough to stay above for a while."""
+        if self._db.volatile:
+            return 0
         free, least = self._free(self._dir) - need - self._db.log_bytes(), max(self._floor, self.ballast.bytes, TIGHT)
         return self._floor + max(3 * self.ballast.bytes, 2 * TIGHT) - free if free < least else 0
 
@@ -152,6 +177,7 @@ class Retention:
             (within_both, lambda: self._forget_pictures(SENT, "sent_pictures", went)),
             (within_both, lambda: self._forget_sent("ORDER BY sequence", (), went)),
             (within_both, lambda: self._forget_kept(need, went)),
+            (within_both, self._forget_copies),
             (within_both, lambda: self._forget_pictures(UNSENT, "unsent_pictures", went)),
             (within_both, lambda: self._forget_pictures(SPOOLED, "unsent_pictures", went)),
             # Never an event for the floor: what fills the disk may be somebody else's, and an event gives back next to nothing.
@@ -199,6 +225,17 @@ class Retention:
     def _forget_pictures_of(self, key: str) -> int:
         return self._db.execute("DELETE FROM pictures WHERE key >= ? || '/' AND key < ? || '0'", (key, key))
 
+    def _forget_copies(self) -> int:
+        """What was taken along from a disk that cannot be written lies there still."""
+        if not self._db.volatile:
+            return 0
+        for table in ("outbox", "spool"):
+            mine = f"SELECT key FROM copied WHERE source = '{table}'"  # noqa: S608  # one of our two tables
+            for (key,) in list(self._db.select(mine)) if table == "spool" else ():
+                self._forget_pictures_of(key)
+            self._db.execute(f"DELETE FROM {table} WHERE key IN ({mine})")  # noqa: S608
+        return self._db.execute("DELETE FROM copied WHERE source IN ('outbox', 'spool')")
+
     def _forget_kept(self, need: int, went: Counter[str]) -> int:
         """Stores put aside count for the disk, not for the cap: one goes only where the floor is what asks."""
         if self._lacking(need) <= self._spare() or not (kept := damage.kept_files(self._dir)):
@@ -214,7 +251,7 @@ class Retention:
         # What was put while the clock was not set at all is of no known age.
         rows = [row for row in self._db.select(oldest, (_BATCH,)) if older_than_ms is None or BUILT_MS <= row[2] < older_than_ms]
         for number, key, _ in rows:
-            sequence = number if source == "outbox" else None
+            sequence = number if source == "outbox" and number < UNNUMBERED else None
             self._audits[f"{source}/{key}"] = {"what": "evicted", "source": source, "id": key, "sequence": sequence, "why": why}
             went["unsent_pictures"] += self._forget_pictures_of(key)
             self._db.execute(f"DELETE FROM {source} WHERE rowid = ?", (number,))  # noqa: S608  # one of our two tables
@@ -231,4 +268,4 @@ class Retention:
             if not self._spare() or (self._lacking(need) <= 0 and self._pages("page_count") * self._db.page <= self._cap):
                 break
             self._db.shrink(_SHRINK_BYTES // self._db.page)
-        self._db.limit(self._settings.max_mb)
+        self._db.limit(self._cap_mb)

@@ -23,6 +23,7 @@ from agent.identity import Identity, identify
 from agent.mqtt import Link
 from agent.ocr.cloud import sample
 from agent.ocr.embedded import Embedded
+from agent.refuge import unwritable
 from agent.sqlite import MB
 from agent.store import Store
 from agent.vision import zxing
@@ -81,8 +82,11 @@ def _store(settings: config.Settings) -> Iterator[Finding]:
     """Opens a copy as the agent would at its start, which brings it up to this release: the store itself is only read."""
     state_dir = settings.agent.state_dir
     with damage.usable(state_dir):
-        file = state_dir / damage.FILE
+        trouble, file = unwritable(state_dir), state_dir / damage.FILE
         size = file.stat().st_size if file.exists() else 0
+    if trouble:
+        yield Finding(False, f"store: {state_dir} cannot be written: {trouble}; the agent tells vehicles from memory, lost with the power")
+        return
     if not size:
         yield Finding(True, f"store: {state_dir} holds none yet; the first start makes it")
         return

@@ -1,20 +1,23 @@
 """SQLite as a gate needs it: one connection under all tables of sqlitedict, in the caller's thread, durable when a call returns."""
 
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from agent.errors import NeedsOperator, RetryLater
 
-BUSY_S = 5.0
+BUSY_S, READ_S = 5.0, 10.0
 # A vehicle changes a few bytes in some thirty pages, each of which is written to the log whole: 4 KB pages cost the card three times as
 # much for a vehicle, 512 bytes a fifth less again, but counted a backlog half as fast. A file that exists keeps the pages it has.
 PAGE = 1024
 MB = 1_000_000
 _FETCH = 64
+_PIECE = 1 << 20
 # The log beside the file stays near 256 KB, so that the ballast has room to write it back on a full disk. SQLite's own 4 MB
 # commit twice as fast and left a log with which a 2 MB disk could neither delete nor check-point.
 _CHECKPOINT_BYTES = 64 * 4096
@@ -22,6 +25,10 @@ _CHECKPOINT_BYTES = 64 * 4096
 Arguments = tuple[Any, ...] | Mapping[str, Any]
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# What the disk itself refuses; a file that is locked, or a store that is at its cap, is none of it.
+_REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+LOCKED = "locked"  # stands as `code` of the errors that another program causes, and no disk
 _TROUBLE = {
     sqlite3.SQLITE_FULL: "the disk, or the room that store.max_mb leaves, is full; free some space or raise store.max_mb",
     sqlite3.SQLITE_READONLY: "cannot be written; mount the file system for writing and let the service's user own the file",
@@ -45,6 +52,31 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code_of(error) in _DAMAGE
 
 
+def unreadable(file: Path) -> str:
+    """What the disk says where it does not give a byte of the file or of its log, in words; else nothing.
+
+    Ends after a while: a card that is that slow keeps the thread from more important things.
+    """
+    end = time.monotonic() + READ_S
+    try:
+        for each in (file, Path(f"{file}-wal")):
+            if each.exists():
+                _read_through(each, end)
+    except OSError as exc:
+        return str(exc)
+    return ""
+
+
+def _read_through(file: Path, end: float) -> None:
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        place = 0
+        while time.monotonic() < end and (piece := os.pread(handle, _PIECE, place)):
+            place += len(piece)
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def ours(file: Path) -> Iterator[None]:
     """Turns what SQLite says about the world into `RetryLater`; a mistake in our own SQL stays what it is and ends the process."""
@@ -53,7 +85,7 @@ def ours(file: Path) -> Iterator[None]:
     except sqlite3.Error as exc:
         if (sentence := _TROUBLE.get(code_of(exc))) is None:
             raise
-        raise RetryLater(f"{file} {sentence} (SQLite: {exc})") from exc
+        raise RetryLater(f"{file} {sentence} (SQLite: {exc})", code=LOCKED if code_of(exc) in _LOCKED else "") from exc
 
 
 class Connection:
@@ -64,18 +96,22 @@ class Connection:
 
     autocommit = True
 
-    def __init__(self, file: Path, max_mb: int) -> None:
-        """Opens or creates `file`, at most `max_mb` MB of pages. Raises `RetryLater`, or `NeedsOperator` where WAL cannot work."""
-        self.file = file
+    def __init__(self, file: Path, max_mb: int, *, volatile: bool = False) -> None:
+        """Opens or creates `file`, at most `max_mb` MB of pages. Raises `RetryLater`, or `NeedsOperator` where WAL cannot work.
+
+        With `volatile` the rows are in memory alone, and `file` is where they belong.
+        """
+        self.file, self.volatile = file, volatile
         self.damaged = False  # SQLite found damage: only closing and opening again helps
         self.full = False  # SQLite ran out of room since this was last cleared
         self.commits = 0  # that changed something: each of them is flushed to the disk
         self._changes = 0
+        self.refused = ""  # what the disk refused since this was last cleared
         self._turn = threading.RLock()
         self._depth = 0
         with ours(file):
             # isolation_level=None: the module must not begin transactions of its own that nobody ends.
-            self._db = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(":memory:" if volatile else file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         # A flipped bit in a key must not stop every query that meets it.
         self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
         self._closed = False
@@ -84,6 +120,11 @@ class Connection:
     def _prepare(self, max_mb: int) -> None:
         self.execute(f"PRAGMA page_size = {PAGE}")
         self.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or it has no effect
+        self.page = self._prepare_file() if not self.volatile else self.number("PRAGMA page_size")
+        self.limit(max_mb)
+
+    def _prepare_file(self) -> int:
+        """The size of its pages: a file that exists keeps those it has."""
         if (mode := self.select_one("PRAGMA journal_mode = WAL")) != ("wal",):
             self.close()
             raise NeedsOperator(
@@ -91,10 +132,10 @@ class Connection:
             )
         self.execute("PRAGMA synchronous = FULL")  # with NORMAL a power cut took up to 320 acknowledged rows
         self.execute("PRAGMA cell_size_check = ON")
-        self.page = self.number("PRAGMA page_size")
-        self.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // self.page}")
+        page = self.number("PRAGMA page_size")
+        self.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // page}")
         self.execute(f"PRAGMA journal_size_limit = {_CHECKPOINT_BYTES}")
-        self.limit(max_mb)
+        return page
 
     def limit(self, max_mb: int) -> None:
         """Lets the file have `max_mb` MB; SQLite takes no limit below what the file has at present."""
@@ -116,9 +157,34 @@ class Connection:
         try:
             yield
         except sqlite3.Error as exc:
-            self.damaged = self.damaged or is_damage(exc)
+            if is_damage(exc):
+                self._look_twice(exc)
             self.full = self.full or code_of(exc) == sqlite3.SQLITE_FULL
+            self.refused = str(exc) if code_of(exc) in _REFUSED else self.refused
             raise
+
+    def _look_twice(self, error: sqlite3.Error) -> None:
+        """A page that the disk does not give is called damage too; but a file that cannot be read must not be put aside for that."""
+        if not self.volatile and (words := unreadable(self.file)):
+            self.refused = words
+            raise RetryLater(f"{self.file} {_TROUBLE[sqlite3.SQLITE_IOERR]} ({words})") from error
+        self.damaged = True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No other thread has its turn meanwhile: for several looks that must be at one and the same database."""
+        with self._turn:
+            yield
+
+    def exchange(self, other: "Connection") -> None:
+        """Trades databases with another connection: every table over either of them goes on with the rows of the other."""
+        with self._turn, other.held():
+            if self.in_transaction or other.in_transaction:
+                raise RuntimeError("a transaction would begin in one database and end in another")
+            for name in ("_db", "page", "volatile", "damaged", "full", "refused", "_changes"):
+                ours_, theirs = getattr(self, name), getattr(other, name)
+                setattr(self, name, theirs)
+                setattr(other, name, ours_)
 
     def execute(self, req: str, arg: Arguments = ()) -> int:
         """Runs one statement and returns the number of rows it changed."""
@@ -127,7 +193,7 @@ class Connection:
             return cursor.rowcount
 
     def _count_commit(self, db: sqlite3.Connection) -> None:
-        if not db.in_transaction and db.total_changes != self._changes:
+        if not self.volatile and not db.in_transaction and db.total_changes != self._changes:
             self._changes = db.total_changes
             self.commits += 1
 
@@ -142,12 +208,17 @@ class Connection:
         return self._rows(cursor)
 
     def _rows(self, cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
-        with closing(cursor):
+        try:
             while rows := self._fetch(cursor):
                 yield from rows
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # of a database that was given up meanwhile
+                cursor.close()
 
     def _fetch(self, cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
-        with self._ready():
+        with self._ready() as db:
+            if cursor.connection is not db:
+                raise RetryLater(f"{self.file}: the rows changed places meanwhile; ask again")
             return cursor.fetchmany(_FETCH)
 
     def select_one(self, req: str, arg: Arguments = ()) -> tuple[Any, ...] | None:
@@ -186,6 +257,8 @@ class Connection:
 
     def log_bytes(self) -> int:
         """What the log beside the file holds; as much may have to be written to the file yet."""
+        if self.volatile:
+            return 0
         try:
             return Path(f"{self.file}-wal").stat().st_size
         except FileNotFoundError:

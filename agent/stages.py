@@ -1,10 +1,11 @@
-"""The three kinds of work in the parent: take captures to the disk, read them, send what was read."""
+"""The kinds of work in the parent: take captures to the disk, read them, send what was read, and leave a disk that fails."""
 
 import contextlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 
 from ulid import ULID
@@ -19,7 +20,7 @@ from agent.errors import Rejected, RetryLater
 from agent.health import Board, Reporter
 from agent.ocr import opinion
 from agent.ocr.calls import SPENT, TRIES
-from agent.ocr.chain import Chain
+from agent.ocr.chain import Answer, Chain
 from agent.publish import Publisher
 from agent.seen import Seen, different, is_vetoed
 from agent.store import Spooled, Store
@@ -39,7 +40,7 @@ FIRST_WAIT_S, MOST_WAIT_S = 5.0, 900.0
 
 @dataclass(slots=True)
 class Take:
-    """Pipe → spool: a capture is acknowledged once it is committed, and not before."""
+    """Pipe → spool: a capture is acknowledged once it is committed, and not before; in memory alone where the disk takes nothing."""
 
     children: Children
     store: Store
@@ -102,10 +103,10 @@ class Take:
             self.store.spots.put(child.job.camera.name, word.name, word.kept, self.clock.now().utc_ms)
 
     def _take(self, word: Captured, pipe: "Connection[FromParent, FromChild]") -> None:
-        capture = word.capture
+        capture, now = word.capture, self.clock.now()
         failpoint.passed("take.heard")
         try:
-            new = self.store.spool.put(capture, self.clock.now().utc_ms, word.readings)
+            new = self.store.insist(partial(self.store.spool.put, capture, now.utc_ms, word.readings), now)
         except Rejected as refusal:
             # It would be refused for ever: acknowledged, so that the camera does not say it again and again.
             log.error("%s: a vehicle was seen and cannot be kept: %s", capture.camera, refusal)
@@ -218,11 +219,14 @@ class Read:
         failpoint.passed("read.answered")
         if answer.booking is not None or opinion.wants_another(self.settings):
             # What was paid for is on the disk before anything else happens: after a crash it is not bought again.
-            with self.store.transaction():
-                self.store.spool.note(image.read_id, answer.reading)
-                self.chain.keep(image, answer)
+            self.store.insist(partial(self._keep, image, answer), self.clock.now())
         failpoint.passed("read.noted")
         return answer.reading
+
+    def _keep(self, image: EncodedImage, answer: Answer) -> None:
+        with self.store.transaction():
+            self.store.spool.note(image.read_id, answer.reading)
+            self.chain.keep(image, answer)
 
     def _will_do(self, spooled: Spooled, readings: tuple[Reading, ...]) -> bool:
         """Whether to tell what there is although more was wanted: a VIN does not wait for long, a vehicle not for ever.
@@ -294,4 +298,18 @@ class Send:
         if now.seconds - self.looked_at >= LOOK_EVERY_S:
             self.looked_at = now.seconds
             self.publisher.publish_state(self.reporter.changes())
+            self.publisher.recount(self.reporter.known_lasts)
         return self.publisher.step(now)
+
+
+@dataclass(slots=True)
+class Keep:
+    """The store where it can be written: on its disk, or in memory while that fails."""
+
+    store: Store
+    clock: Clock
+    rest_s: float = 1.0
+
+    def step(self) -> bool:
+        self.store.look_after(self.clock.now())
+        return False

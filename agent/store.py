@@ -1,25 +1,30 @@
 """What survives a power cut: the spool, the outbox, the ledger and a few facts, in one SQLite file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
-from agent import config, damage, handover
+from agent import along, config, damage, handover
 from agent.ballast import clear_the_way
 from agent.damage import Loss, usable
-from agent.errors import Rejected
+from agent.domain import Stamp
+from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ledger import Ledger, Spent
 from agent.queues import Outbox, Queued, Spool, Spooled
+from agent.refuge import Behind, Refuge
 from agent.retention import Retention, Size, Trimmed
 from agent.schema import migrate
 from agent.spots import Spots
-from agent.sqlite import Connection
+from agent.sqlite import LOCKED, MB, Connection
 from agent.table import Table
 from agent.unsure import Unsure
+
+_T = TypeVar("_T")
 
 __all__ = ["Audit", "Ledger", "Loss", "Outbox", "Queued", "Size", "Spent", "Spool", "Spooled", "Store", "Trimmed"]
 
@@ -47,18 +52,34 @@ class Audit:
 class Store:
     """Everything the agent must not forget; all methods may be called from any thread, and raise `RetryLater` when the disk fails.
 
-    After such an error `damaged` tells whether the store must be closed and opened again, which puts the file aside.
+    `look_after`, and `insist` for what cannot wait, then have it go on in memory; `unwritable` says why. After such an error
+    `damaged` tells whether the store must be closed and opened again, which puts the file aside.
     """
 
     def __init__(self, db: Connection, state_dir: Path, settings: config.Store, losses: tuple[Loss, ...] = ()) -> None:
         """Over tables that exist; see `open`."""
-        self._db, self._dir, self.losses = db, state_dir, losses
+        self._db, self._dir, self._settings, self.losses = db, state_dir, settings, losses
         self._retention = Retention(db, state_dir, settings)
         self._facts, self._audits = Table(db, "facts"), Table(db, "audits")
         self.spool, self.outbox, self.ledger = Spool(db, self._make_room), Outbox(db), Ledger(db)
         self.seen = Table(db, "seen", ("read_id", "put_ms"))
         self.arrivals, self.spots = Table(db, "arrivals", ("put_ms",)), Spots(db)
         self.unsure = Unsure(db)
+        self._refuge = Refuge(db, settings, self._reopened, partial(self.trim, sure=False))
+
+    @classmethod
+    def start(cls, state_dir: Path, settings: config.Store, now_ms: int) -> Self:
+        """As `open`; where the disk cannot be used, in memory until it can be: nobody stands beside the gate to mend it first."""
+        try:
+            return cls.open(state_dir, settings, now_ms)
+        except BadConfig:
+            raise
+        except (RetryLater, NeedsOperator) as trouble:
+            if trouble.code == LOCKED:
+                raise  # by an agent that runs: two of them would tell every vehicle twice
+            store = cls(along.memory(state_dir / damage.FILE, settings.memory_mb), state_dir, settings)
+            store._refuge.begin(str(trouble))
+            return store
 
     @classmethod
     def open(cls, state_dir: Path, settings: config.Store, now_ms: int) -> Self:
@@ -114,6 +135,51 @@ class Store:
         """How often something was flushed to the disk since the store was opened."""
         return self._db.commits
 
+    @property
+    def unwritable(self) -> str:
+        """Why everything is in memory alone at present, in words; empty while it is on the disk."""
+        return self._refuge.why
+
+    def behind(self) -> Behind:
+        """What waits on a disk that cannot be written, beside what the queues have."""
+        return self._refuge.behind()
+
+    def alone(self) -> int:
+        """Vehicles and unsent events that are in memory and nowhere else."""
+        return self._refuge.alone()
+
+    def look_after(self, now: Stamp) -> bool:
+        """To be called every second: into memory where the disk fails, back where it does not any more; True at a change."""
+        return self._refuge.look_after(now)
+
+    def come_back(self, now: Stamp) -> bool:
+        """Back to the disk now, if that is possible; for somebody who cannot wait until `look_after` tries again."""
+        return self._refuge.come_back(now)
+
+    def insist(self, work: Callable[[], _T], now: Stamp) -> _T:
+        """Does what writes, outside any transaction; where the disk fails, once more with room made or in memory."""
+        for _ in range(2):
+            try:
+                return work()
+            except RetryLater:
+                if not self._refuge.rescued(now):
+                    raise
+        return work()
+
+    def _reopened(self, now_ms: int) -> Connection:
+        """The file again, with room for what is in memory; what it has lost meanwhile is told."""
+        store = type(self).open(self._dir, self._settings, now_ms)
+        self.losses += store.losses
+        # A tenth is what is always free below the mark from which room is made.
+        along.lighten(self._db, self._settings.max_mb * MB // 10)
+        return store.given_up(along.new_bytes(self._db), now_ms)
+
+    def given_up(self, need: int, now_ms: int) -> Connection:
+        """The connection, with room made for `need` bytes; from now on somebody else's."""
+        with usable(self._dir):
+            self._retention.trim(now_ms, need, sure=False)
+        return self._db
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing for what is called inside, over queues and facts; inside another one it joins that."""
@@ -138,7 +204,7 @@ class Store:
         Where nobody vouches for the clock (`sure`), the limits in days hold later, and none of them for what was never sent.
         """
         with usable(self._dir):
-            if sure:
+            if sure and not self._db.volatile:
                 handover.forget_copies(self._dir, now_ms)
             return self._retention.trim(now_ms, sure=sure)
 

@@ -24,7 +24,7 @@ from agent.health import Board, Reporter
 from agent.identity import Identity, identify
 from agent.inbox import Inbox
 from agent.ocr import common_bounds
-from agent.opening import FAREWELL_S, Opening, jobs
+from agent.opening import FAREWELL_S, Opening, jobs, stood_before
 from agent.orders import Orders
 from agent.publish import Tally
 from agent.reload import Change, audit, compared
@@ -54,8 +54,7 @@ def run(settings: config.Settings, load: Load) -> int:
     identity = identify(settings)
     bounds = common_bounds(settings.reading.chain, settings)
     clock = Clock()
-    settings.agent.state_dir.mkdir(parents=True, exist_ok=True)
-    with Store.open(settings.agent.state_dir, settings.store, clock.now().utc_ms) as store:
+    with Store.start(settings.agent.state_dir, settings.store, clock.now().utc_ms) as store:
         failpoint.passed("start.opened")
         supervisor = Supervisor(settings, identity, bounds, store, clock, load)
         code = supervisor.run()
@@ -68,16 +67,16 @@ def run(settings: config.Settings, load: Load) -> int:
 
 
 class Supervisor:
-    """Five workers, the cameras' processes, and the main thread that watches over both."""
+    """Six workers, the cameras' processes, and the main thread that watches over both."""
 
     def __init__(self, settings: config.Settings, identity: Identity, bounds: Bounds, store: Store, clock: Clock, load: Load) -> None:
         self._settings, self._store, self._clock, self._load, self._facts = settings, store, clock, load, identity.facts
         self._asked: list[int] = []
         self._bounds, self._main, self._switches = bounds, Main(), Switches.kept(store)
-        self._children = Children(jobs(settings, bounds), store.spots.of, self._switches.off)
+        self._children = Children(jobs(settings, bounds), partial(stood_before, store), self._switches.off)
         self._board = Board(clock.now(), str(ULID()), ending.last_exit(store, settings.agent.state_dir))
         self._reporter = Reporter(settings, identity, store, self._children, self._board, clock)
-        self._stops = {name: threading.Event() for name in ("take", "read", "send", "power", "command")}
+        self._stops = {name: threading.Event() for name in ("take", "read", "send", "power", "command", "store")}
         control = Control(
             store, self._children, self._main, self._switches, lambda: self._settings, self._renew, self._reload_asked, clock.now
         )
@@ -97,6 +96,8 @@ class Supervisor:
             # Never late: a firmware that does not answer is no reason to start everything anew, and again.
             "power": Worker("power", self._opening.power, self._stops["power"], budget_s=float("inf")),
             "command": Worker("command", lambda: contextlib.nullcontext(orders), self._stops["command"], still_s),
+            # The same of a disk that takes minutes to say that it has failed; who waits for it is late, and named.
+            "store": Worker("store", self._opening.keep, self._stops["store"], budget_s=float("inf")),
         }
         inbox.ring = self._workers["command"].ring
         self._opening.ring_reading = self._workers["read"].ring
@@ -109,7 +110,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # Event.set() in a handler can deadlock with a wait() on the same thread: take a note, act in the loop.
             signal.signal(number, lambda received, _frame: self._asked.append(received))
-        ending.began(self._store)
+        self._store.insist(partial(ending.began, self._store), self._clock.now())
         for worker in self._workers.values():
             worker.start()
         failpoint.passed("start.ready")
@@ -163,7 +164,9 @@ class Supervisor:
     def _status(self) -> str:
         """One line for `systemctl status`: what is wrong, and what goes on all the same."""
         views = self._children.views()
-        wrong = [f"the changed configuration is refused: {self._board.refused}"] if self._board.refused else []
+        unwritable = f"the store cannot be written ({self._store.unwritable}), vehicles are told from memory and lost with the power"
+        wrong = [unwritable] if self._store.unwritable else []
+        wrong += [f"the changed configuration is refused: {self._board.refused}"] if self._board.refused else []
         wrong += [f"{view.name} is offline: {view.reason}" for view in views if view.state == "offline"]
         wrong += [f"{name}: {worker.trouble}" for name, worker in self._workers.items() if worker.trouble]
         return "; ".join((*wrong, f"watching {sum(view.state in reboot.WELL for view in views)} of {len(views)} cameras"))
@@ -251,6 +254,7 @@ class Supervisor:
         self._board.phase = "stopping"
         self._stops["power"].set()
         self._stops["command"].set()
+        self._stops["store"].set()
         self._children.stop()
         if not self._wait(self._children.gone, CHILDREN_S):
             self._children.kill()
@@ -260,6 +264,9 @@ class Supervisor:
         self._wait(lambda: not len(self._store.outbox) or bool(self._workers["send"].trouble), DRAIN_S)
         self._end("command", 0.1)
         self._end("send", SEND_S)
+        self._end("store", 0.5)
+        if not self._workers["store"].alive():
+            ending.brought_back(self._store, self._clock.now())
 
     @staticmethod
     def _wait(true: Callable[[], bool], seconds: float) -> bool:

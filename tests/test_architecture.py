@@ -74,6 +74,8 @@ FLOORS = [
         "agent.spots",
         "agent.arrivals",
         "agent.unsure",
+        "agent.along",
+        "agent.refuge",
         "agent.store",
         "agent.switches",
     ],

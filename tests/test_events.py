@@ -156,7 +156,7 @@ def test_an_event_stays_within_4_kb_whatever_it_has_to_say(text: str) -> None:
     widest = replace(CAPTURE, gate="g" * 63, camera="c" * 63, lane=text, trigger=text, direction="out")
     event = final(widest, decision, readings, facts=facts, now=NOW)
 
-    copy = last(delivered(event.payload, 10**12 - 1, replay=False, attempt=10**6, queued_ms=10**12, durable=False))
+    copy = last(delivered(event.payload, 10**12 - 1, replay=False, attempt=10**6, queued_ms=10**12))
     payload = valid("gate/g/last", encode(copy))
     assert payload["data"]["candidates"][0] == {"vin": "1HGCM82633A004352", "score": 0.123, "votes": 10**6}
 

@@ -100,6 +100,13 @@ def test_a_damaged_store_is_told_and_left_as_it_is(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_a_disk_that_cannot_be_written_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(tmp_path, config.Store(free_mb=1), NOW).close()
+    monkeypatch.setattr("agent.refuge.free_bytes", lambda _: 1000)
+    told = wrong(rounds.at_rest(settings(tmp_path)))
+    assert told == [f"store: {tmp_path} cannot be written: the disk is full; the agent tells vehicles from memory, lost with the power"]
+
+
 def test_a_gate_without_a_camera_is_not_well(tmp_path: Path, broker: Broker) -> None:
     blind = replace(settings(tmp_path, broker.port, user="gate", password=Secret("geheim")), camera=())
     assert wrong(rounds.everything(blind)) == ["camera: none is set; add a [[camera]] section"]

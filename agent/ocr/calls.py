@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from agent import failpoint, promise
 from agent.domain import EncodedImage, Reading, Stamp
@@ -25,6 +25,7 @@ MOST_PAUSE_S = 2.0  # a longer wait is not sat out in a call: the next provider 
 LONG_S = 30.0  # a call and its repetitions; a slow vendor must not hold up the thread until it counts as stuck
 LOOK_S = 60.0  # of a reader on this device, at one picture, when the processor is old, hot and busy
 CLOCK_S = 10.0  # how often a clock that is not right yet is looked at again
+BOOKS_S = 10.0  # and books that cannot be written
 # What stands as `code` where it was not the vendor who refused: the vehicle has had all its calls, the budget is spent.
 USED_UP, SPENT = "calls used up", "budget spent"
 
@@ -105,10 +106,11 @@ class Caller:
         for tried in count(1):
             try:
                 self._permit(image)
+                booking = self._book(image)
             except (RetryLater, Rejected) as refusal:
                 raise trouble or refusal from None
             try:
-                return self._booked(image)
+                return self._called(image, booking)
             except (RetryLater, Rejected) as failure:
                 trouble, pause_s = failure, self._pause_s(failure, tried)
                 spent_s = self._rules.monotonic() - began + pause_s
@@ -133,19 +135,27 @@ class Caller:
         self._limiter.hold(pause_s, self._rules.monotonic())
         return pause_s
 
-    def _booked(self, image: EncodedImage) -> Answer:
-        """One call, on the books before it is made; the booking of an answer is left to whoever keeps the reading."""
+    def _book(self, image: EncodedImage) -> int:
+        """Before the call is made; where the books cannot be written it is not made, which is no failure of the provider."""
         rules, name = self._rules, self.provider.name
         failpoint.passed("read.booking")
-        booking = rules.ledger.book(name, image.read_id, self.provider.price, rules.now().utc_ms)
+        try:
+            booking = rules.ledger.book(name, image.read_id, self.provider.price, rules.now().utc_ms)
+        except RetryLater as trouble:
+            self._not_now(BOOKS_S, f"is not asked: {trouble}")
         failpoint.passed("read.booked")
+        return booking
+
+    def _called(self, image: EncodedImage, booking: int) -> Answer:
+        """One call that is on the books; the booking of an answer is left to whoever keeps the reading."""
+        ledger = self._rules.ledger
         try:
             return Answer(self.provider.read(image), booking)
         except AgentError as trouble:
             if isinstance(trouble, RetryLater) and trouble.never_asked:
-                rules.ledger.cancel(booking)  # an outage of days must use up neither the budget nor a vehicle's turn
+                ledger.cancel(booking)  # an outage of days must use up neither the budget nor a vehicle's turn
             else:
-                rules.ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
+                ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
             raise
 
     def _remember(self, image: EncodedImage, trouble: AgentError) -> None:
@@ -170,7 +180,7 @@ class Caller:
     def _clock_will_do(self) -> bool:
         return self._rules.now().trust == "synced" or self.provider.knows_time()
 
-    def _not_now(self, seconds: float, why: str, code: str = "") -> None:
+    def _not_now(self, seconds: float, why: str, code: str = "") -> NoReturn:
         """Not a failure: the circuit only remembers when to look again."""
         reason = f"{self.provider.name}: {why}"
         self._rules.circuits.pause(self.provider.name, seconds, reason, code)

@@ -95,7 +95,7 @@ def kept_circuit(facts: Known, name: str) -> Kept | None:
 
 
 class Circuits(Mapping[str, Circuit]):
-    """The circuits of a chain by the name of their provider, each change of which is on the disk when the call returns."""
+    """The circuits of a chain by the name of their provider, each change of which is on the disk when the call returns, if that works."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class Circuits(Mapping[str, Circuit]):
             return
         log.info("%s reads again after %d failures", name, circuit.failures)
         circuit.close()
-        self._facts.put(_key(name), None)
+        self._put(name, None)
 
     def pause(self, name: str, seconds: float, reason: str, code: str = "") -> None:
         """Not a failure, and nothing to keep: only when to look again, at a budget or at the clock."""
@@ -170,7 +170,13 @@ class Circuits(Mapping[str, Circuit]):
             until_utc_ms=now.utc_ms + round(off_s * 1000),
             boot_id=now.boot_id,
         )
-        self._facts.put(_key(name), asdict(kept))
+        self._put(name, asdict(kept))
+
+    def _put(self, name: str, value: dict[str, Any] | None) -> None:
+        try:
+            self._facts.put(_key(name), value)
+        except RetryLater as trouble:  # a disk that fails must not cost an answer that was paid for
+            log.warning("%s: whether it may be asked is not known after a restart: %s", name, trouble)
 
 
 def _is_of_the_way(trouble: AgentError) -> bool:

@@ -45,15 +45,15 @@ def run(times: int, folder: Path, seed: int = 1) -> Outcome:
                 os.kill(children[0], signal.SIGKILL)
         gateway.wait_for(lambda: gateway.process.poll() is None and "connected to the broker" in gateway.log())
         gateway.stop()
-        _drain(gateway)
+        drain(gateway)
         return _counted(times, gateway, yard)
 
 
-def _drain(gateway: Gateway) -> None:
+def drain(gateway: Gateway) -> None:
     """Start once more without a camera: what waits is read and sent, and nothing new comes."""
     gateway.configure(lambda text: re.sub(r"(?s)\[\[camera\]\].*?(?=\n\[)", "", text))
     gateway.start()
-    gateway.wait_for(lambda: not gateway.stored("spool") and not gateway.stored("outbox"), 60)
+    gateway.wait_for(lambda: not any(map(gateway.stored, ("spool", "audits", "outbox"))), 60)
     gateway.stop()
 
 

@@ -1,0 +1,233 @@
+"""What a store takes along into memory when its disk fails, and how that comes back to the file: losing nothing, telling nothing anew."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from agent.damage import read_only
+from agent.errors import RetryLater
+from agent.events import UNNUMBERED
+from agent.schema import MIGRATIONS, SENT, SPOOLED, UNSENT, migrate
+from agent.sqlite import MB, Arguments, Connection, ours
+from agent.table import Damaged, Table, unpack
+
+Select = Callable[[str, Arguments], Iterator[tuple[Any, ...]]]
+
+# Table → share of the memory that its rows may take, the newest first. Of the others nothing goes along: `sent`, `replays`, `seen`
+# and `audits` can wait for the disk, pictures go with their vehicle.
+_ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, "arrivals": 1 / 16, "ledger": 1 / 8, "unsure": 1 / 16}
+# Rows that memory may do away with; then the disk has to as well.
+_MARKED = ("outbox", "spool", "standing", "ledger", "unsure")
+_ROW = 200  # bytes, roughly, beside the value
+_NEW_PICTURE = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM copied)"
+_PICTURES_OF = "key >= :id || '/' AND key < :id || '0'"
+
+
+def memory(file: Path, memory_mb: int) -> Connection:
+    """An empty store in memory, in the place of `file`."""
+    db = Connection(file, memory_mb, volatile=True)
+    migrate(db)
+    db.execute("CREATE TABLE copied (source TEXT, key TEXT, PRIMARY KEY (source, key))")
+    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)", (UNNUMBERED,))
+    return db
+
+
+@contextmanager
+def looked_into(file: Path) -> Iterator[Select | None]:
+    """The rows of a file that may not be written; None where it cannot be read either, or is of another release."""
+    db = _opened(file)
+    if db is None:
+        yield None
+        return
+
+    def select(question: str, arguments: Arguments) -> Iterator[tuple[Any, ...]]:
+        with ours(file):
+            yield from db.execute(question, arguments)
+
+    with closing(db):
+        yield select
+
+
+def _opened(file: Path) -> sqlite3.Connection | None:
+    # Without a log beside it, and without the right to make one, SQLite has to be told that nobody will change the file.
+    for way in ("mode=ro",) if _has_log(file) else ("mode=ro", "mode=ro&immutable=1"):
+        with suppress(sqlite3.Error), ExitStack() as undo:
+            db = undo.enter_context(closing(read_only(file, way)))
+            if db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+                undo.pop_all()
+                return db
+    return None
+
+
+def _has_log(file: Path) -> bool:
+    try:
+        return Path(f"{file}-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def take_along(select: Select, into: Connection, memory_mb: int) -> None:
+    """Copies what the work needs to go on, as far as it can be read and fits; a row that is damaged stays where it is."""
+    for table, share in _ALONG.items():
+        with suppress(RetryLater):  # what a dying disk does not give is missing; it is not asked again and again
+            _take(table, select, into, round(memory_mb * MB * share))
+
+
+def _take(table: str, select: Select, into: Connection, room: int) -> None:
+    names = [name for (name,) in into.select("SELECT name FROM pragma_table_info(?)", (table,)) if name != "sequence"]
+    put = f"INSERT INTO {table} (rowid, {', '.join(names)}) VALUES ({', '.join('?' * (len(names) + 1))})"  # noqa: S608  # our own names
+    for row in select(f"SELECT rowid, {', '.join(names)} FROM {table} ORDER BY rowid DESC", ()):  # noqa: S608
+        key, value = row[1 + names.index("key")], row[1 + names.index("value")]
+        pictures = list(select(f"SELECT key, stage, value FROM pictures WHERE {_PICTURES_OF}", {"id": key})) if table == "spool" else []  # noqa: S608
+        room -= sum(_ROW + len(each[-1]) for each in (*pictures, (value,)) if isinstance(each[-1], bytes))
+        if room < 0:
+            return
+        if not all(map(_is_sound, (value, *(picture for *_, picture in pictures)))):
+            continue
+        with into.transaction():
+            into.execute(put, row)
+            into.executemany("INSERT INTO pictures (key, stage, value) VALUES (?, ?, ?)", pictures)
+            if table in _MARKED:
+                into.execute("INSERT INTO copied VALUES (?, ?)", (table, key))
+
+
+def _is_sound(raw: object) -> bool:
+    try:
+        unpack(raw)
+    except Damaged:
+        return False
+    return True
+
+
+def bring_back(db: Connection, disk: Connection, now_ms: int, evicted_before: int) -> None:
+    """Everything that happened in memory, written to the file in one transaction; `evicted_before` is that fact when it was copied."""
+    with disk.transaction():
+        _events(db, disk, now_ms)
+        _vehicles(db, disk)
+        _forget(db, disk)
+        _facts(db, disk, evicted_before)
+        for table in ("audits", "arrivals", "standing", "seen", "unsure"):
+            _upsert(db, disk, table)
+        for row in db.select("SELECT source, key, value, told FROM damaged"):
+            disk.execute("INSERT INTO damaged (source, key, value, told) VALUES (?, ?, ?, ?)", row)
+        _books(db, disk)
+
+
+def _books(db: Connection, disk: Connection) -> None:
+    """What became of calls that were on their way, and the days they belong to once the clock was set."""
+    differs = "key = :key AND (outcome IS NOT :outcome OR booked_ms <> :booked_ms)"
+    names = ("key", "value", "price", "outcome", "booked_ms")
+    for row in db.select(f"SELECT {', '.join(names)} FROM ledger"):  # noqa: S608  # our own names
+        to = "UPDATE ledger SET value = :value, price = :price, outcome = :outcome, booked_ms = :booked_ms"
+        disk.execute(f"{to} WHERE {differs}", dict(zip(names, row, strict=True)))
+
+
+def _events(db: Connection, disk: Connection, now_ms: int) -> None:
+    """In their order: those the disk has already as it says, the others numbered, to be sent under their number."""
+    both = "SELECT sequence, key, value, put_ms, 0 FROM outbox UNION ALL SELECT sequence, key, value, put_ms, 1 FROM sent ORDER BY 1"
+    for sequence, key, value, put_ms, was_sent in db.select(both):
+        if sequence >= UNNUMBERED:
+            _put(db, disk, key, value, put_ms)
+        elif was_sent:
+            _sent(disk, sequence, key, now_ms)
+
+
+def _put(db: Connection, disk: Connection, key: str, value: bytes, put_ms: int) -> None:
+    if not _knows(disk, key, "outbox", "sent"):
+        disk.execute("INSERT INTO outbox (key, value, put_ms) VALUES (?, ?, ?)", (key, value, put_ms))
+        _pictures(db, disk, key)
+        disk.execute(f"UPDATE pictures SET stage = {UNSENT} WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608  # our own words
+    disk.execute("DELETE FROM spool WHERE key = ?", (key,))
+
+
+def _sent(disk: Connection, sequence: int, key: str, now_ms: int) -> None:
+    which = "FROM outbox WHERE sequence = ? AND key = ?"
+    disk.execute(f"INSERT INTO sent SELECT sequence, key, value, put_ms, ? {which}", (now_ms, sequence, key))
+    disk.execute(f"UPDATE pictures SET stage = {SENT} WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608
+    disk.execute(f"DELETE {which}", (sequence, key))
+
+
+def _knows(disk: Connection, key: str, *tables: str) -> bool:
+    question = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE key = :key" for table in tables)  # noqa: S608  # our own names
+    return disk.select_one(question, {"key": key}) is not None
+
+
+def _vehicles(db: Connection, disk: Connection) -> None:
+    """Those not yet read, with what was read of them; one that got its event on the disk after all is done with."""
+    put = (
+        "INSERT INTO spool (key, value, put_ms, next_ms, attempts) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+        " value = excluded.value, next_ms = excluded.next_ms, attempts = excluded.attempts"
+    )
+    for row in db.select("SELECT key, value, put_ms, next_ms, attempts FROM spool ORDER BY rowid"):
+        if not _knows(disk, row[0], "outbox", "sent"):
+            disk.execute(put, row)
+            _pictures(db, disk, row[0])
+
+
+def _pictures(db: Connection, disk: Connection, read_id: str) -> None:
+    for row in db.select(f"SELECT key, stage, value FROM pictures WHERE {_PICTURES_OF}", {"id": read_id}):  # noqa: S608  # our own words
+        disk.execute("INSERT INTO pictures (key, stage, value) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING", row)
+
+
+def _forget(db: Connection, disk: Connection) -> None:
+    """What was taken along and is gone from memory without an event: no vehicle of its own, evicted, put aside, or driven away."""
+    for table in ("spool", "standing", "ledger", "unsure"):
+        gone = f"SELECT key FROM copied WHERE source = ? AND key NOT IN (SELECT key FROM {table})"  # noqa: S608  # one of our tables
+        for (key,) in db.select(gone, (table,)):
+            if disk.execute(f"DELETE FROM {table} WHERE key = ?", (key,)) and table == "spool":  # noqa: S608
+                disk.execute(f"DELETE FROM pictures WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608
+    evicted = "SELECT key FROM copied WHERE source = 'outbox' AND key NOT IN (SELECT key FROM outbox UNION ALL SELECT key FROM sent)"
+    disk.executemany("DELETE FROM outbox WHERE key = ?", list(db.select(evicted)))
+
+
+def new(db: Connection) -> tuple[int, int]:
+    """How many events and vehicles to be read there are that the disk has never seen."""
+    events = "SELECT count(*) FROM (SELECT sequence FROM outbox UNION ALL SELECT sequence FROM sent) WHERE sequence >= ?"
+    return db.number(events, (UNNUMBERED,)), db.number("SELECT count(*) FROM spool WHERE key NOT IN (SELECT key FROM copied)")
+
+
+def new_bytes(db: Connection) -> int:
+    """Roughly what the disk needs for all that it has never seen."""
+    events = (
+        f"SELECT value FROM (SELECT sequence, value FROM outbox UNION ALL SELECT sequence, value FROM sent) WHERE sequence >= {UNNUMBERED}"  # noqa: S608
+    )
+    vehicles = "SELECT value FROM spool WHERE key NOT IN (SELECT key FROM copied)"
+    every = " UNION ALL ".join((events, vehicles, f"SELECT value FROM pictures WHERE {_NEW_PICTURE}"))  # noqa: S608  # our own words
+    return round(1.1 * db.number(f"SELECT total(length(value) + {_ROW}) FROM ({every})"))  # noqa: S608
+
+
+def lighten(db: Connection, most: int) -> None:
+    """Gives up pictures of vehicles that were read, until the disk needs no more than that: before them no event may have to go there."""
+    oldest = f"SELECT key FROM pictures WHERE stage <> {SPOOLED} AND {_NEW_PICTURE} ORDER BY rowid LIMIT 8"  # noqa: S608  # our own words
+    while new_bytes(db) > most and db.execute(f"DELETE FROM pictures WHERE key IN ({oldest})"):  # noqa: S608
+        pass
+
+
+def evicted(db: Connection) -> int:
+    """How many vehicles were evicted until now, as the facts say."""
+    return int(Table(db, "facts").get("evicted", 0))
+
+
+def _facts(db: Connection, disk: Connection, evicted_before: int) -> None:
+    ours_, theirs = Table(db, "facts"), Table(disk, "facts")
+    for name, value in ours_.items():
+        if name == "evicted":
+            theirs[name] = theirs.get(name, 0) + value - evicted_before
+        elif name.startswith("last/") and value["sequence"] >= UNNUMBERED:
+            theirs[name] = {**value, "sequence": _number(disk, value["payload"]["id"])}
+        else:
+            theirs[name] = value
+
+
+def _number(disk: Connection, key: str) -> int:
+    known = "SELECT sequence FROM outbox WHERE key = :key UNION ALL SELECT sequence FROM sent WHERE key = :key"
+    return disk.number(known, {"key": key}) or disk.number("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+
+
+def _upsert(db: Connection, disk: Connection, table: str) -> None:
+    names: Sequence[str] = [name for (name,) in db.select("SELECT name FROM pragma_table_info(?)", (table,))]
+    kept = ", ".join(f"{name} = excluded.{name}" for name in names if name != "key")
+    put = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) ON CONFLICT (key) DO UPDATE SET {kept}"  # noqa: S608  # our own names
+    disk.executemany(put, list(db.select(f"SELECT {', '.join(names)} FROM {table} ORDER BY rowid")))  # noqa: S608
