@@ -134,7 +134,8 @@ class Connection:
         self.execute("PRAGMA cell_size_check = ON")
         page = self.number("PRAGMA page_size")
         self.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // page}")
-        self.execute(f"PRAGMA journal_size_limit = {_CHECKPOINT_BYTES}")
+        # Twice that: the log is always longer than it was asked to be, and cutting it back took longer than the commit.
+        self.execute(f"PRAGMA journal_size_limit = {2 * _CHECKPOINT_BYTES}")
         return page
 
     def limit(self, max_mb: int) -> None:

@@ -162,6 +162,18 @@ def test_deleting_works_where_the_cap_stopped_inserting(db: Connection) -> None:
     assert db.select_one("PRAGMA integrity_check") == ("ok",)
 
 
+def test_the_log_beside_the_file_stays_short_and_is_not_cut_back_at_every_turn(tmp_path: Path) -> None:
+    db, lengths = Connection(tmp_path / "agent.db", max_mb=50), []
+    db.execute("CREATE TABLE t (key TEXT PRIMARY KEY, value BLOB)")
+    for number in range(200):  # about 20 pages each: the log is written back when it has 64, so it always has some more
+        db.executemany("INSERT INTO t VALUES (?, ?)", [(f"{number}/{each}", b"x" * 1500) for each in range(40)])
+        lengths.append(db.log_bytes())
+    db.close()
+
+    assert lengths == sorted(lengths), "cutting the log takes longer than the commit"
+    assert lengths[-1] < 600_000
+
+
 def test_a_file_locked_by_another_program_is_tried_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.sqlite.BUSY_S", 0.05)
     db = Connection(tmp_path / "agent.db", max_mb=1)
