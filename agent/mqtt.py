@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -19,6 +18,7 @@ from agent import config, tls
 from agent.errors import NeedsOperator, RetryLater
 from agent.events import Message
 from agent.inbox import Inbox
+from agent.mqtt_properties import Packed, of_connect, of_will
 
 CONNECT_S = 5.0  # for the connection, for TLS and for the broker's answer, each
 CLOSE_S = 1.0
@@ -62,6 +62,7 @@ class Link:
         self._answered, self._closed, self._news = threading.Event(), threading.Event(), threading.Event()
         self._acknowledged: deque[tuple[int, str | None]] = deque()
         self._in_flight: dict[int, float] = {}
+        self._wanted = float("inf")  # so many answers wake the owner
         self._most = settings.inflight
 
     def __enter__(self) -> Self:
@@ -88,7 +89,7 @@ class Link:
     def publish(self, message: Message) -> int:
         """Hand a message over; the token comes back from `take_acknowledged`. Raises `RetryLater` when the connection is gone."""
         self.check()
-        properties = _properties(PacketTypes.PUBLISH, message) if self._settings.protocol == "5" else None
+        properties: Any = Packed(message) if self._settings.protocol == "5" else None
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             # The client would send it after a reconnect, but this one never reconnects: it goes away with the link.
@@ -126,9 +127,13 @@ class Link:
         oldest = next(iter(self._in_flight.values()), None)
         return 0.0 if oldest is None else time.monotonic() - oldest
 
-    def wait(self, seconds: float) -> None:
-        """Until something is acknowledged, the connection is lost or `wake` is called, at most `seconds`."""
-        self._news.wait(seconds)
+    def wait(self, seconds: float, answers: int = 1) -> None:
+        """Until so many messages are answered, the connection is lost or `wake` is called, at most `seconds`."""
+        self._wanted = answers
+        # The network thread looks at `_wanted` after it has noted an answer: one that it missed is counted here.
+        if len(self._acknowledged) < answers:
+            self._news.wait(seconds)
+        self._wanted = float("inf")
         # Cleared before the caller looks, so that what comes after its look wakes the next wait.
         self._news.clear()
 
@@ -147,7 +152,7 @@ class Link:
             client.username_pw_set(settings.user, settings.password.reveal() or None)
         if settings.tls:
             client.tls_set_context(tls.context(settings))
-        properties = _properties(PacketTypes.WILLMESSAGE, self._will) if settings.protocol == "5" else None
+        properties = of_will(self._will) if settings.protocol == "5" else None
         client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain, properties)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish, client.on_log = self._on_publish, self._on_log
@@ -155,7 +160,7 @@ class Link:
 
     def _connect(self) -> None:
         where, settings = self.where, self._settings
-        limits = _limits() if settings.protocol == "5" else None
+        limits = of_connect(MOST_TAKEN) if settings.protocol == "5" else None
         try:
             self._client.connect(settings.host, settings.port, settings.keepalive_s, properties=limits)
         except ssl.SSLCertVerificationError as exc:
@@ -224,7 +229,8 @@ class Link:
 
     def _on_publish(self, client: Client, data: Any, mid: int, reason: ReasonCode, properties: Properties) -> None:
         self._acknowledged.append((mid, str(reason) if reason.is_failure else None))
-        self._news.set()
+        if len(self._acknowledged) >= self._wanted:
+            self._news.set()
 
     def _on_disconnect(self, client: Client, data: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if self.lost is None:
@@ -236,19 +242,3 @@ class Link:
     def _on_log(self, client: Client, data: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._complaint = f" ({text})"
-
-
-def _properties(kind: int, message: Message) -> Properties:
-    properties: Properties = Properties(kind)  # type: ignore[no-untyped-call]  # paho types its methods, not this constructor
-    properties.ContentType = message.content_type
-    if message.properties:
-        properties.UserProperty = list(message.properties)
-    if message.correlation:
-        properties.CorrelationData = message.correlation
-    return properties
-
-
-def _limits() -> Properties:
-    properties: Properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # see above
-    properties.MaximumPacketSize = MOST_TAKEN
-    return properties

@@ -17,6 +17,7 @@ from agent.topics import Topics
 log = logging.getLogger(__name__)
 
 IDLE_S = 0.2  # how long a live event may wait to be noticed
+SETTLE_S = 0.05  # how long an answered row waits for others to be marked with it
 SILENT_S = 60.0  # a broker that acknowledges nothing for so long is given up
 LAST_EVERY_S = 1.0
 MOST_COMPLAINTS = 64  # where an answer goes is named by whoever asked
@@ -128,7 +129,7 @@ class Publisher:
         self._replays_at = float("-inf")
 
     def step(self, now: Stamp) -> bool:
-        """Note acknowledgements, send what there is room for; False after waiting `IDLE_S` for nothing.
+        """Note acknowledgements, send what there is room for, wait for answers; False where there was nothing to do.
 
         Raises `RetryLater` when the connection is lost, or a broker has answered nothing for a minute.
         """
@@ -140,10 +141,11 @@ class Publisher:
             self._last_at = now.seconds
             self._ask_for_lasts()
         asked = self._send_asked()
-        if self._send_rows(now) or asked or settled:
-            return True
-        self._link.wait(IDLE_S)
-        return False
+        busy = self._send_rows(now) or asked or settled
+        if (flying := self._link.in_flight) or not busy:
+            # All that is on its way in one commit: one for each answer would cost more than the message.
+            self._link.wait(SETTLE_S if flying else IDLE_S, answers=max(1, flying))
+        return busy
 
     def recount(self, lasts: Callable[[], Mapping[str, int]]) -> None:
         """Begin again at the first unsent row where the numbers went back: those given in memory end when the disk returns."""

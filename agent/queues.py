@@ -1,5 +1,6 @@
 """The two queues of the store: the spool of vehicles to be read and the outbox of events to be sent, first in, first out."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,18 @@ _PAGE_ROWS = 64
 _SET_BACK_MS = 60_000  # a clock that goes back further was set, not disciplined
 _READ_MS = 1  # `next_ms` of a vehicle that came with a reading: earlier than any wait, and over for a release that knows nothing of it
 _OF_READ = "key >= :id || '/' AND key < :id || '0'"  # '0' follows '/': the pictures <read_id>/00, /01, …
+_ACKNOWLEDGED = "sequence IN (SELECT value FROM json_each(:numbers))"
+# Each for all rows of a commit: row by row they took a third longer.
+_KEEP = f"""
+    INSERT INTO sent (sequence, key, value, put_ms, sent_ms)
+    SELECT sequence, key, value, put_ms, :now_ms FROM outbox WHERE {_ACKNOWLEDGED}
+"""  # noqa: S608  # our own words, as below
+_KEEP_PICTURES = f"""
+    UPDATE pictures SET stage = {SENT} WHERE rowid IN (
+        SELECT pictures.rowid FROM outbox CROSS JOIN pictures ON pictures.key >= outbox.key || '/' AND pictures.key < outbox.key || '0'
+        WHERE {_ACKNOWLEDGED})
+"""  # noqa: S608
+_FORGET, _NOT_AGAIN = (f"DELETE FROM {table} WHERE {_ACKNOWLEDGED}" for table in ("outbox", "replays"))  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,18 +256,10 @@ class Outbox:
 
         What was sent once more leaves `replays`, and stays as long as it would have stayed without that.
         """
-        read_id = "(SELECT key FROM outbox WHERE sequence = ?)"
-        numbers = [(sequence,) for sequence in sequences]
+        acknowledged = {"numbers": json.dumps(list(sequences)), "now_ms": now_ms}
         with self._db.transaction():
-            self._db.executemany(
-                "INSERT INTO sent (sequence, key, value, put_ms, sent_ms)"
-                " SELECT sequence, key, value, put_ms, ? FROM outbox WHERE sequence = ?",
-                [(now_ms, sequence) for sequence in sequences],
-            )
-            move = f"UPDATE pictures SET stage = {SENT} WHERE key >= {read_id} || '/' AND key < {read_id} || '0'"  # noqa: S608
-            self._db.executemany(move, [(sequence, sequence) for sequence in sequences])
-            self._db.executemany("DELETE FROM outbox WHERE sequence = ?", numbers)
-            self._db.executemany("DELETE FROM replays WHERE sequence = ?", numbers)
+            for statement in (_KEEP, _KEEP_PICTURES, _FORGET, _NOT_AGAIN):
+                self._db.execute(statement, acknowledged)
         for sequence in sequences:
             self._tries.pop(sequence, None)
 

@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from agent.clock import boot_id
 from agent.config import Mqtt
 from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.events import Message, delivered, event_message, final
 from agent.mqtt import Link
+from agent.mqtt_properties import Packed
 from agent.settings import Secret
 from agent.state import retained, status
 from agent.topics import Topics
@@ -89,6 +92,15 @@ def test_state_and_event_reach_the_yard_as_the_contract_says(broker: Broker, pro
     with Subscriber(broker.port) as late:
         (kept,) = late.wait_count(1)
         assert (kept.topic, kept.retain, valid(kept.topic, kept.payload)["state"]) == (TOPICS.status, True, "online")
+
+
+@pytest.mark.parametrize("content_type", ["application/cloudevents+json", "x" * 200])
+def test_properties_go_over_the_wire_as_the_library_would_write_them(content_type: str) -> None:
+    message = replace(FINAL, content_type=content_type, properties=(*FINAL.properties, ("näme", "")), correlation=b"\x00txn")
+    theirs = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho types its methods only
+    theirs.ContentType, theirs.UserProperty, theirs.CorrelationData = content_type, list(message.properties), message.correlation
+
+    assert Packed(message).pack() == theirs.pack()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -365,6 +377,18 @@ def test_waiting_ends_with_the_first_answer(broker: Broker) -> None:
         started = time.monotonic()
         open_link.wait(5.0)
         assert time.monotonic() - started < 1.0
+
+
+def test_waiting_for_all_answers_does_not_end_with_the_first_and_not_without_the_last(broker: Broker) -> None:
+    with link(settings(broker.port)) as open_link:
+        tokens = [open_link.publish(FINAL) for _ in range(10)]
+        open_link.wait(5.0, answers=10)
+        assert [token for token, _ in open_link.take_acknowledged()] == tokens
+        broker.freeze()
+        open_link.publish(FINAL)
+        started = time.monotonic()
+        open_link.wait(0.1, answers=1)
+        assert 0.1 <= time.monotonic() - started < 1.0
 
 
 def test_a_broker_that_takes_few_at_a_time_is_not_sent_more(tmp_path: Path) -> None:

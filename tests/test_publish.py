@@ -103,7 +103,7 @@ def test_every_row_is_marked_once_it_is_acknowledged_many_in_one_commit(broker: 
         health = open_publisher.health()
 
     assert Counter(ids(yard.wait_count(300))) == Counter(event(number).id for number in range(300))
-    assert outbox.commits < 300
+    assert outbox.commits <= 300 / 10  # six where the broker answers all fifty in time
     assert (health.published, health.acknowledged, health.in_flight, health.connected) == (300, 300, 0, True)
 
 
