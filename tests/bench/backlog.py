@@ -1,12 +1,15 @@
 """How fast a backlog of events leaves the store, beside a loop that only publishes the same bytes with the same window.
 
-    python -m tests.bench.backlog [COUNT]
+    python -m tests.bench.backlog [COUNT [WAITING]]
 
 Both run once over the same broker with the same MQTT 5 messages, QoS 1 and as many of them on their way as the settings' `inflight`;
 a subscriber in a process of its own takes them. The agent's share contains everything: reading rows, building messages, and one
-flushed commit for each batch of acknowledgements. Both share the processor with the broker: measure on a quiet machine.
+flushed commit for each batch of acknowledgements. Both share the processor with the broker: measure on a quiet machine. A third line
+is the memory of the process that sends while WAITING events, 100,000, lie in the store.
 """
 
+import multiprocessing
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ from paho.mqtt.properties import Properties
 
 from agent import config
 from agent.clock import Clock
+from agent.domain import Event
 from agent.events import Message, delivered, event_message
 from agent.mqtt import Link
 from agent.publish import Publisher
@@ -80,6 +84,42 @@ def agent(port: int, folder: Path, count: int) -> float:
     return rate
 
 
+def fill(folder: Path, count: int) -> None:
+    """Another process does this: what it needs for it is not what sending needs."""
+    with Store.open(folder, config.Store(max_mb=2000, free_mb=0), 0) as store:
+        sample = event(0)
+        for start in range(0, count, 1000):
+            with store.transaction():
+                for number in range(start, min(start + 1000, count)):
+                    store.outbox.put(Event(f"e{number}", sample.topic, {**sample.payload, "id": f"e{number}"}), 0)
+
+
+def memory(waiting: int, sent: int = 5000) -> tuple[float, float, float]:
+    """Resident MB of a connected process with nothing to send, with the backlog opened, and after some of it was sent."""
+    clock, found = Clock(synced=lambda: True), []
+    with tempfile.TemporaryDirectory() as folder, Broker(Path(folder) / "broker") as broker:
+        settings = config.Mqtt(port=broker.port, replay_per_s=0, last=False)
+        for place, count in (("empty", 0), ("full", waiting)):
+            filling = multiprocessing.get_context("spawn").Process(target=fill, args=(Path(folder, place), count))
+            filling.start()
+            filling.join()
+            with (
+                Store.open(Path(folder, place), config.Store(max_mb=2000, free_mb=0), 1) as store,
+                Link(settings, "vinagent-gate-3-pi", retained(TOPICS.status, {})) as link,
+            ):
+                publisher = Publisher(link, store.outbox, TOPICS, settings, tuple, clock.now())
+                publisher.step(clock.now())
+                found.append(_resident_mb())
+                while publisher.health().acknowledged < min(sent, count):
+                    publisher.step(clock.now())
+                found.append(_resident_mb())
+        return found[0], found[2], found[3]
+
+
+def _resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize() / 1e6
+
+
 def measure(count: int = 10_000) -> tuple[float, float]:
     """Messages a second of the agent and of the bare loop."""
     messages = []
@@ -98,8 +138,11 @@ def measure(count: int = 10_000) -> tuple[float, float]:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    waiting = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
+    empty, full, sending = memory(waiting)  # first: what the other leaves behind would be room to grow in unseen
     measured, compared = measure(count)
     print(f"backlog of {count}: {measured:.0f} events/s, bare publish loop {compared:.0f} messages/s, ratio {measured / compared:.2f}")
+    print(f"memory: {empty:.1f} MB with nothing to send, {full:.1f} MB with {waiting} events waiting, {sending:.1f} MB while they are sent")
 
 
 if __name__ == "__main__":
