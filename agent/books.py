@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from agent import config, damage
 from agent.errors import NeedsOperator
@@ -25,6 +26,10 @@ class Books:
 
     def circuit(self, name: str) -> Kept | None:
         return kept_circuit(self._facts, name)
+
+    def fact(self, name: str) -> Any:
+        """A small fact as the agent put it, or None."""
+        return self._facts.get(name)
 
     def book(self, provider: str, price: float, now_ms: int) -> bool:
         """Writes down a call that is about to be made by hand; False where there are no books to write it into."""

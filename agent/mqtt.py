@@ -35,11 +35,12 @@ REFUSALS = {
     135: "it refuses the login of {user}: check mqtt.user and mqtt.password, and what its access list allows",
     138: "it has banned {user}: ask whoever runs it",
 }
-# Reason code of a loss → the same in words that help; 128 is what a connection closed without a word counts as.
+CUT_OFF, TAKEN_OVER = 128, 142  # a connection that was closed without a word counts as the first
+# Reason code of a loss → the same in words that help.
 LOSSES = {
-    128: "closed without a reason; if this repeats, the broker may be stopping, or another client may use the client id {client_id}",
+    CUT_OFF: "closed without a reason; if this repeats, the broker may be stopping, or another client may use the client id {client_id}",
     141: "the broker did not answer for two keepalives",
-    142: "another client logged in as {client_id}; give each agent its own mqtt.client_id",
+    TAKEN_OVER: "another client logged in as {client_id}; give each agent its own mqtt.client_id",
 }
 # What a broker may say it cannot do, the least the agent needs, and that need in words (MQTT 5, CONNACK).
 DEMANDS = (
@@ -54,9 +55,10 @@ class Link:
 
     def __init__(self, settings: config.Mqtt, client_id: str, will: Message, inbox: Inbox | None = None) -> None:
         """What is to be brought to the inbox is asked for as soon as the connection is open."""
-        self._settings, self._client_id, self._will, self._inbox = settings, client_id, will, inbox
+        self._settings, self.client_id, self._will, self._inbox = settings, client_id, will, inbox
         self.where = f"{settings.host}:{settings.port}"
         self.lost: str | None = None  # one sentence, once the connection is gone
+        self.cut_off = self.taken_over = False  # lost without a reason; lost to another client of this id
         self._answer: tuple[ReasonCode, Properties | None] | None = None
         self._complaint = ""
         self._answered, self._closed, self._news = threading.Event(), threading.Event(), threading.Event()
@@ -143,7 +145,7 @@ class Link:
 
     def _made(self) -> Client:
         settings = self._settings
-        client = Client(CallbackAPIVersion.VERSION2, self._client_id, protocol=PROTOCOLS[settings.protocol], reconnect_on_failure=False)
+        client = Client(CallbackAPIVersion.VERSION2, self.client_id, protocol=PROTOCOLS[settings.protocol], reconnect_on_failure=False)
         # An exception in a callback would end the network thread, while the client still called itself connected.
         client.suppress_exceptions = True
         client.connect_timeout = CONNECT_S
@@ -209,7 +211,7 @@ class Link:
         settings = self._settings
         advice = REFUSALS.get(reason.value, "look into its log for client {client_id}")
         user = repr(settings.user) if settings.user else "a client without a user name"
-        return NeedsOperator(f"{said}: {advice.format(protocol=settings.protocol, client_id=self._client_id, user=user)}")
+        return NeedsOperator(f"{said}: {advice.format(protocol=settings.protocol, client_id=self.client_id, user=user)}")
 
     def _drop(self) -> None:
         """End the network thread at once; without a goodbye before it, the broker publishes the will."""
@@ -234,7 +236,8 @@ class Link:
 
     def _on_disconnect(self, client: Client, data: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if self.lost is None:
-            words = LOSSES.get(reason.value, str(reason)).format(client_id=self._client_id)
+            self.cut_off, self.taken_over = reason.value == CUT_OFF, reason.value == TAKEN_OVER
+            words = LOSSES.get(reason.value, str(reason)).format(client_id=self.client_id)
             self.lost = f"the connection to {self.where} was lost: {words}{self._complaint}"
         for event in (self._answered, self._closed, self._news):
             event.set()

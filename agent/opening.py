@@ -24,6 +24,7 @@ from agent.power import DiskWatch
 from agent.publish import Publisher, Tally
 from agent.stages import Keep, Read, Send, Take
 from agent.store import Store
+from agent.twins import Twins
 from agent.wire import Job, Kept
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Opening:
     reporter: Reporter
     orders: Orders
     tally: Tally
+    twins: Twins
     stop_reading: threading.Event
     ring_reading: Callable[[], None] = lambda: None
     speakers: dict[str, Take | Read] = field(default_factory=dict)
@@ -99,7 +101,7 @@ class Opening:
     def send(self) -> Iterator[Send]:
         mqtt, now, topics = self.settings.mqtt, self.clock.now, self.identity.topics
         inbox = self.orders.inbox if mqtt.commands else None
-        with Link(mqtt, self.identity.client_id, self.reporter.will(), inbox) as link:
+        with self.twins.watched(Link(mqtt, self.identity.client_id, self.reporter.will(), inbox)) as link:
             publisher = Publisher(link, self.store.outbox, topics, mqtt, self.reporter.everything, now(), self.tally)
             self.board.mqtt, self.board.wake_send = publisher.health, link.wake
             self.orders.publish = publisher.publish_state

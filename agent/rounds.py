@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from agent import __version__, config, damage, doctor
+from agent import __version__, books, config, damage, doctor, twins
 from agent.camera import open_camera
-from agent.clock import Clock
+from agent.clock import Clock, rfc3339
 from agent.doctor import Finding
 from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.events import Message
@@ -31,6 +31,7 @@ from agent.vision import zxing
 SAMPLE = "1M8GDM9AXKP042788"  # what stands in the small picture every reader is tried with
 SERVICE = "vin-agent"  # the user the unit names
 ANSWER_S = 5.0
+DAY_MS = 86_400_000
 _ROOM = Path("/var/tmp")  # noqa: S108  # on a disk, where /tmp may be memory; what is made there has a name of its own
 _SPARE = 16 * MB
 _SPAWN = multiprocessing.get_context("spawn")
@@ -56,7 +57,7 @@ def everything(settings: config.Settings, *, call: bool = False) -> Iterator[Fin
         yield from _each(lambda: _reader("embedded", settings))
     yield from _barcodes(settings)
     yield from cameras(settings)
-    yield from _each(lambda: _broker(settings, identify(settings)))
+    yield from broker(settings)
 
 
 def _each(*looks: Look) -> Iterator[Finding]:
@@ -181,6 +182,21 @@ def _as_the_service() -> None:
         os.initgroups(user.pw_name, user.pw_gid)
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
+
+
+def broker(settings: config.Settings) -> Iterator[Finding]:
+    """Whether the broker lets the agent in and takes its messages, and whether another client wears its name."""
+    yield from _each(lambda: _broker(settings, identify(settings)), lambda: _twin(settings, identify(settings)))
+
+
+def _twin(settings: config.Settings, identity: Identity) -> Iterator[Finding]:
+    """As the agent has noted it: who logged in under its id to find out would throw it out."""
+    with books.opened(settings.agent.state_dir, settings.store) as kept:
+        known = kept.fact(twins.FACT)
+    now_ms = Clock().now().utc_ms
+    if known and known["client_id"] == identity.client_id and abs(now_ms - known["at_ms"]) < DAY_MS:
+        since = f"last noted {rfc3339(known['at_ms'])[:16].replace('T', ' ')} UTC"
+        yield Finding(False, f"broker: another client logs in as {identity.client_id} ({since}); give every agent its own mqtt.client_id")
 
 
 def _broker(settings: config.Settings, identity: Identity) -> Iterator[Finding]:

@@ -30,12 +30,16 @@ from agent.publish import Tally
 from agent.reload import Change, audit, compared
 from agent.store import Store
 from agent.switches import Switches
+from agent.twins import Twins
 from agent.vision import zxing
 from agent.worker import STEP_S, Worker
 
 log = logging.getLogger(__name__)
 
 TICK_S, LOOK_S = 0.1, 1.0
+LONGEST_OUT_S = (
+    6.0  # between two tries of the broker: one that has forgotten everything is told within ten seconds, however long it was away
+)
 # What a stop may take, step by step; together well below the ten seconds a service manager is promised.
 CHILDREN_S, READ_S, DRAIN_S, SEND_S = 4.0, 1.5, 1.5, FAREWELL_S + 0.5
 # The sections a worker is opened from: it begins anew when one of them has changed.
@@ -85,14 +89,14 @@ class Supervisor:
         self._board.commands = orders.health
         self._opening = Opening(
             settings, identity, store, clock, self._children, self._board, self._reporter, orders,
-            Tally(last=self._reporter.known_lasts()), self._stops["read"],
+            Tally(last=self._reporter.known_lasts()), Twins(store, clock), self._stops["read"],
         )  # fmt: skip
         # Nothing may stand still for longer than systemd allows the whole: then it is told at once, and not after another wait.
         still_s = 2 * (systemd.watchdog_s() or STEP_S / 2)
         self._workers = {
             "take": Worker("take", self._opening.take, self._stops["take"], still_s),
             "read": Worker("read", self._opening.read, self._stops["read"], still_s),
-            "send": Worker("send", self._opening.send, self._stops["send"], still_s),
+            "send": Worker("send", self._opening.send, self._stops["send"], still_s, LONGEST_OUT_S),
             # Never late: a firmware that does not answer is no reason to start everything anew, and again.
             "power": Worker("power", self._opening.power, self._stops["power"], budget_s=float("inf")),
             "command": Worker("command", lambda: contextlib.nullcontext(orders), self._stops["command"], still_s),

@@ -28,13 +28,13 @@ class Stage(Protocol):
         """Do one piece of work; False where there was none."""
 
 
-def pause(trouble: AgentError, failures: int, jitter: float) -> float:
-    """Seconds to wait after the n-th failure in a row: what the other side asked for, else 1 → 30 s; jitter is in 0…1."""
+def pause(trouble: AgentError, failures: int, jitter: float, longest_s: float = LONGEST_WAIT_S) -> float:
+    """Seconds to wait after the n-th failure in a row: what the other side asked for, else 1 → `longest_s`; jitter is in 0…1."""
     if isinstance(trouble, NeedsOperator):
         return OPERATOR_WAIT_S
     if isinstance(trouble, RetryLater) and trouble.after is not None:
         return trouble.after
-    grown = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures - 1, 10))
+    grown = min(longest_s, FIRST_WAIT_S * 2.0 ** min(failures - 1, 10))
     return grown * (0.75 + jitter / 2)
 
 
@@ -42,11 +42,16 @@ class Worker:
     """Runs one stage until asked to stop. Anything that is not an `AgentError` ends the thread, and with it the process."""
 
     def __init__(
-        self, name: str, open_stage: Callable[[], AbstractContextManager[Stage]], stop: threading.Event, budget_s: float = STEP_S
+        self,
+        name: str,
+        open_stage: Callable[[], AbstractContextManager[Stage]],
+        stop: threading.Event,
+        budget_s: float = STEP_S,
+        longest_s: float = LONGEST_WAIT_S,
     ) -> None:
         """`budget_s` is how long it may not be heard from, on top of what it has promised."""
         self.name, self.trouble, self.turns = name, "", 0
-        self._open_stage, self._stop, self._budget_s = open_stage, stop, budget_s
+        self._open_stage, self._stop, self._budget_s, self._longest_s = open_stage, stop, budget_s, longest_s
         self._due = float("inf")
         self._failures = 0
         self._rung = threading.Event()
@@ -109,7 +114,7 @@ class Worker:
         self._failures += 1
         level = logging.DEBUG if self.trouble == str(trouble) else logging.WARNING
         self.trouble = str(trouble)
-        seconds = pause(trouble, self._failures, random.random())  # noqa: S311  # spreads reconnects, guards nothing
+        seconds = pause(trouble, self._failures, random.random(), self._longest_s)  # noqa: S311  # spreads reconnects, guards nothing
         log.log(level, "%s: %s; next try in %.0f s", self.name, trouble, seconds)
         self._promise(seconds)
         until = time.monotonic() + seconds

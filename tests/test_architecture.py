@@ -80,7 +80,7 @@ FLOORS = [
         "agent.switches",
     ],
     ["agent.tls"],
-    ["agent.inbox", "agent.mqtt_properties", "agent.mqtt", "agent.publish"],
+    ["agent.inbox", "agent.mqtt_properties", "agent.mqtt", "agent.publish", "agent.twins"],
     ["agent.camera", "agent.ocr"],
     ["agent.books", "agent.clerk", "agent.doctor", "agent.figures", "agent.machine", "agent.rounds"],
     ["agent.wire", "agent.watch", "agent.byhand", "agent.page", "agent.still"],

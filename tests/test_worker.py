@@ -193,3 +193,8 @@ def test_what_nobody_expected_ends_the_worker() -> None:
 )
 def test_waits_grow_to_half_a_minute_and_honour_what_was_asked(trouble: AgentError, failures: int, jitter: float, seconds: float) -> None:
     assert pause(trouble, failures, jitter) == seconds
+
+
+def test_a_stage_that_must_be_back_soon_waits_no_longer_than_it_may() -> None:
+    assert pause(RetryLater("x"), 5000, 1.0, longest_s=6.0) == 7.5
+    assert pause(NeedsOperator("x"), 5000, 1.0, longest_s=6.0) == 30.0
