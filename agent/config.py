@@ -111,6 +111,7 @@ class Mqtt:
     replay_per_s: float = number(10.0, 0, 100_000)  # 0: no limit
     last: bool = True
     commands: bool = True
+    discovery: str = pattern("", r"([^#+/\x00-\x1f]+(/[^#+/\x00-\x1f]+)*)?", "topic levels without + and #, or nothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

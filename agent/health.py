@@ -1,5 +1,6 @@
 """How the agent is: what its threads count, gathered into the retained messages the yard sees."""
 
+import contextlib
 import os
 import threading
 from collections import Counter
@@ -8,12 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from agent import config, state
+from agent import config, discovery, state
 from agent.child import View
 from agent.children import Children
 from agent.clock import BUILT_MS, Clock
 from agent.commands import KINDS
 from agent.domain import Decision, Event, Reason, Stamp
+from agent.errors import RetryLater
 from agent.events import Message, delivered, event_message, last, queued_ms
 from agent.identity import Identity
 from agent.ocr.budget import periods
@@ -24,6 +26,7 @@ from agent.writes import Writes
 
 _CAMERA: dict[str, state.CameraState] = {"ended": "disabled"}
 _STATUS_OF, _ALARMS_OF = "camera/", "alarm/"
+_DISCOVERY = "discovery"  # the fact that keeps every topic where the agent was announced
 _LATE_S = 600.0  # events or captures that wait so long are worth a word
 
 
@@ -103,7 +106,17 @@ class Reporter:
         if self._is_news("", reasons) or due:
             self._health_at = now.seconds
             cameras.append(state.retained(self._identity.topics.health, state.health(self._health(now, reasons), now)))
-        return cameras + self._alarms(now) + self._forgotten()
+        return cameras + self._alarms(now) + self._forgotten() + self._discovery()
+
+    def _discovery(self) -> list[Message]:
+        """What Home Assistant is to show, after the state it will ask for."""
+        if not self._is_news("discovery", (self._identity.facts.config,)):
+            return []
+        prefix, topics, told = self._settings.mqtt.discovery, self._identity.topics, self._store.get(_DISCOVERY, [])
+        if prefix and (here := discovery.topic(prefix, topics)) not in told:
+            with contextlib.suppress(RetryLater):  # a disk that keeps nothing is no reason to tell nothing
+                self._store.put(_DISCOVERY, [*told, here])
+        return discovery.messages(self._settings, self._identity.facts, topics, told)
 
     def _cameras(self, now: Stamp) -> list[Message]:
         """What is new of each camera; one that was taken out of the configuration leaves nothing on the broker."""

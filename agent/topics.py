@@ -51,6 +51,10 @@ class Topics:
     def camera_alarm(self, camera: str) -> str:
         return f"{self.root}/camera/{level('camera', camera)}/alarm"
 
+    def gate(self, gate: str) -> str:
+        """What the topics of a gate begin with."""
+        return f"{self.root}/gate/{level('gate', gate)}"
+
     def event(self, event: Event) -> str:
         """The whole topic of an event, whose own is relative to the agent's."""
         return f"{self.root}/{event.topic}"

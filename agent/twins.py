@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from agent.clock import Clock
 from agent.errors import NeedsOperator, RetryLater
@@ -50,4 +50,5 @@ class Twins:
     def _note(self, client_id: str) -> None:
         now_ms, known = self._clock.now().utc_ms, self._store.get(FACT)
         if not known or known["client_id"] != client_id or abs(now_ms - known["at_ms"]) > _NOTE_EVERY_MS:
-            self._store.put(FACT, {"client_id": client_id, "at_ms": now_ms})
+            with suppress(RetryLater):  # a disk that keeps nothing changes nothing for the broker
+                self._store.put(FACT, {"client_id": client_id, "at_ms": now_ms})

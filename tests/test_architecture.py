@@ -28,6 +28,7 @@ FLOORS = [
         "agent.spans",
         "agent.events",
         "agent.corrected",
+        "agent.discovery",
         "agent.reasons",
         "agent.state",
         "agent.ocr.sign",
