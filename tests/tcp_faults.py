@@ -1,5 +1,6 @@
 """What can happen to a camera's connection: nobody takes it, it stalls, breaks or carries something else, or the answer is no."""
 
+import ctypes
 import os
 import select
 import socket
@@ -11,7 +12,8 @@ from typing import Literal, Self
 from tests.loopback import Loopback
 from tests.rude import Behaviour, Talk
 
-Mode = Literal["pass", "stall", "cut", "reset", "garbage"]
+_ATTACH_FILTER = 26  # SO_ATTACH_FILTER of socket(7)
+Mode = Literal["pass", "stall", "drop", "cut", "reset", "garbage"]
 
 
 class Hole:
@@ -78,7 +80,9 @@ class Proxy(_Listener):
                 if mode == "reset":
                     caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
-            if mode == "stall":
+            if mode in ("stall", "drop"):
+                if mode == "drop":
+                    deafen(caller)
                 self._loopback.stopping.wait(0.02)
                 continue
             for source in select.select([caller, far], [], [], 0.02)[0]:
@@ -89,6 +93,12 @@ class Proxy(_Listener):
                     caller.sendall(os.urandom(len(data)) if mode == "garbage" else data)
                 else:
                     far.sendall(data)
+
+
+def deafen(connection: socket.socket) -> None:
+    """From now on every packet that comes for it is dropped unseen, so that nothing is acknowledged: a cable that was pulled."""
+    refuse_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # one instruction of BPF: return 0 bytes
+    connection.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(refuse_all)))
 
 
 class Silent(_Listener):

@@ -11,7 +11,6 @@ import pytest
 
 from agent import config
 from agent.clock import Clock
-from agent.domain import Event
 from agent.mqtt import Link
 from agent.publish import Publisher, Tally
 from agent.state import retained
@@ -19,17 +18,10 @@ from agent.store import Store
 from agent.topics import Topics
 from tests.broker import Broker, Received, Subscriber
 from tests.payloads import valid
-from tests.samples import event
+from tests.sender import numbered
 
 TOPICS = Topics("vinagent/v1", "hamburg", "gate-3-pi")
 CLOCK = Clock(synced=lambda: True)
-SAMPLE = event(0)
-
-
-def numbered(number: int) -> Event:
-    """A final event of its own, made faster than from a capture."""
-    event_id = f"01BACKLOG{number:017d}"
-    return Event(event_id, SAMPLE.topic, {**SAMPLE.payload, "id": event_id, "data": {**SAMPLE.payload["data"], "read_id": event_id}})
 
 
 def opened(folder: Path) -> Store:
