@@ -29,7 +29,7 @@ class Outage:
     per_s: float
 
 
-SHORT = (Outage(hours=72, vehicles=100, picture=60_000, cap_mb=4, per_s=60.0),)
+SHORT = (Outage(hours=72, vehicles=80, picture=60_000, cap_mb=4, per_s=30.0),)
 FULL = (
     Outage(hours=1, vehicles=140, picture=30_000, cap_mb=256, per_s=10.0),
     Outage(hours=72, vehicles=10_000, picture=30_000, cap_mb=256, per_s=100.0),  # 300 MB: pictures have to go, events must not
@@ -38,20 +38,22 @@ FULL = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What reached the yard, and when. `busiest` is the most of the backlog that came in any second, `first_s` counts from the broker's
-    return to the first of it.
+    """What reached the yard, and when. `per_s` is how much of the backlog came in a second from the broker's return on, `busiest` the most
+    in any second: the limit saves up what was not sent, for a second at most. `first_s` counts from the return to the first of it.
     """
 
     lost: int
     twice: int
     first_s: float
+    per_s: float
     busiest: int
     live: int
     slowest_live_s: float
     in_order: bool
 
     def within(self, outage: Outage) -> bool:
-        return self.in_order and not self.twice and self.live > 0 and self.slowest_live_s <= 5.0 and self.busiest <= 1.5 * outage.per_s
+        kept = self.per_s <= outage.per_s and self.busiest <= 2 * outage.per_s + 1
+        return self.in_order and not self.twice and self.live > 0 and self.slowest_live_s <= 5.0 and kept
 
 
 class Hurried(Clock):
@@ -122,6 +124,7 @@ def _told(yard: Subscriber, outage: Outage, put: dict[str, float], back_at: floa
         lost=len(wanted - set(copies)),
         twice=copies.total() - len(copies),
         first_s=arrived[0] - back_at,
+        per_s=len(arrived) / (arrived[-1] - back_at),
         busiest=max(bisect_left(arrived, at + 1.0) - place for place, at in enumerate(arrived)),
         live=len(put),
         slowest_live_s=max(at - put[event["id"]] for event, at in events if event["id"] in put),
