@@ -27,7 +27,7 @@ APART_S, WATCHED_S, IDLE_S = 30.0, 70.0, 1.0
 MOST_SHARE = 0.3  # of one core, once every vehicle is read
 TWIN = "another client logs in"
 _SEEN = re.compile(r"vehicle seen .*read_id (\w+)")
-_TRIED = re.compile(r"(?m)^(\d+): New connection from")
+_TRIED = re.compile(r"(?m)^(\d+): (?:New|Client) connection from")  # the second where TLS fails at once
 _LOGGED_IN = re.compile(r"(?m)^(\d\d):(\d\d):(\d\d) .*connected to the broker")
 
 
