@@ -139,6 +139,14 @@ class Link:
         # Cleared before the caller looks, so that what comes after its look wakes the next wait.
         self._news.clear()
 
+    def takes_calls(self) -> bool:
+        """Whether anything listens there at this moment; nothing is said to it."""
+        try:
+            socket.create_connection((self._settings.host, self._settings.port), CONNECT_S).close()
+        except OSError:
+            return False
+        return True
+
     def wake(self) -> None:
         """Ends a `wait` early; may be called from any thread, but from no signal handler."""
         self._news.set()

@@ -41,10 +41,12 @@ class Twins:
             ) from trouble
 
     def _is_twin(self, link: Link, since: float | None) -> bool:
-        """Let in at the first try, and cut off soon and without a reason, time after time: a broker that stops does not do that."""
+        """Let in at the first try, and cut off soon and without a reason, time after time, by a broker that is still there right then:
+        one that was killed is not, however soon it comes back.
+        """
         soon_s = NOTICED_S if self._cut_off >= TIMES else SOON_S
         soon = link.cut_off and since is not None and time.monotonic() - since < soon_s
-        self._cut_off = self._cut_off + 1 if soon else 0
+        self._cut_off = self._cut_off + 1 if soon and link.takes_calls() else 0
         return link.taken_over or self._cut_off >= TIMES
 
     def _note(self, client_id: str) -> None:
