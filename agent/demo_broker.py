@@ -28,7 +28,7 @@ class DemoBroker:
         self.name = "mosquitto" if self._mosquitto else "amqtt"
         self.protocol = "5" if self._mosquitto else "3.1.1"
         # A subscriber must be back before the agent, or this broker, which keeps no sessions, drops what it is sent meanwhile.
-        self.returns_in_s = 1 if self._mosquitto else 8
+        self.returns_in_s = 1 if self._mosquitto else 6
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
