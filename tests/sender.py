@@ -13,7 +13,9 @@ from agent.clock import Clock
 from agent.domain import Event
 from agent.health import Board, Reporter
 from agent.identity import identify
+from agent.inbox import Inbox
 from agent.opening import Opening
+from agent.orders import Orders
 from agent.publish import Tally
 from agent.store import Store
 from agent.supervisor import LONGEST_OUT_S
@@ -42,8 +44,9 @@ class Sender:
         identity, children = identify(self.settings), Children([])
         reporter = Reporter(self.settings, identity, self.store, children, self._board, self.clock)
         twins = Twins(self.store, self.clock)
+        orders = Orders(Inbox(identity.topics.commands), identity.topics.root, {}, lambda _: None)
         opening = Opening(
-            self.settings, identity, self.store, self.clock, children, self._board, reporter, Tally(), twins, threading.Event()
+            self.settings, identity, self.store, self.clock, children, self._board, reporter, orders, Tally(), twins, threading.Event()
         )
         self._worker = Worker("send", opening.send, self._stop, longest_s=LONGEST_OUT_S)
 
