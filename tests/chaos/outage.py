@@ -57,11 +57,15 @@ class Told:
 
 
 class Hurried(Clock):
-    """A wall clock that is moved on by hand; it runs like any other in between."""
+    """A device whose time is moved on by hand, by both its clocks; it runs like any other in between."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
-        super().__init__(synced=lambda: True, wall=lambda: time.time() + self.ahead_s)
+        super().__init__(synced=lambda: True)
+
+    def _both(self) -> tuple[int, int]:
+        utc_ms, monotonic_ms = super()._both()
+        return utc_ms + round(self.ahead_s * 1000), monotonic_ms + round(self.ahead_s * 1000)
 
 
 def endured(folder: Path, outage: Outage) -> Told:
