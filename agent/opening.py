@@ -100,13 +100,13 @@ class Opening:
     @contextlib.contextmanager
     def send(self) -> Iterator[Send]:
         mqtt, now, topics = self.settings.mqtt, self.clock.now, self.identity.topics
-        inbox = self.orders.inbox if mqtt.commands else None
+        inbox = self.orders.inbox.listen(mqtt)
         with self.twins.watched(Link(mqtt, self.identity.client_id, self.reporter.will(), inbox)) as link:
             publisher = Publisher(link, self.store.outbox, topics, mqtt, self.reporter.everything, now(), self.tally)
             self.board.mqtt, self.board.wake_send = publisher.health, link.wake
             self.orders.publish = publisher.publish_state
             log.info("connected to the broker at %s", link.where)
-            yield Send(publisher, self.reporter, self.store, self.clock)
+            yield Send(publisher, self.reporter, self.store, self.clock, inbox)
             # Left in order: because the agent stops, or because another broker is to be told from now on.
             publisher.publish_state(self.reporter.changes())
             publisher.farewell(self.reporter.status("offline"), now, FAREWELL_S)

@@ -89,7 +89,9 @@ class Orders:
             if (why := self.inbox.refusals.popleft()) in self._denied:
                 continue  # at every connect again
             self._denied.add(why)
-            log.warning("the broker takes no subscription of commands (%s): allow it in its access list, or set mqtt.commands = false", why)
+            log.warning(
+                "the broker takes no subscription (%s): allow it in its access list, or turn mqtt.commands and mqtt.discovery off", why
+            )
         if (more := self.inbox.dropped - self._dropped) and self._may_complain():
             self._dropped += more
             log.warning("%d commands were not looked at: more come than are done, %g in a second", more, PER_S)

@@ -18,6 +18,7 @@ from agent.clock import Clock
 from agent.domain import Before, Capture, Decision, EncodedImage, Reading
 from agent.errors import Rejected, RetryLater
 from agent.health import Board, Reporter
+from agent.inbox import Inbox
 from agent.ocr import opinion
 from agent.ocr.calls import SPENT, TRIES
 from agent.ocr.chain import Answer, Chain
@@ -289,6 +290,7 @@ class Send:
     reporter: Reporter
     store: Store
     clock: Clock
+    inbox: Inbox
     rest_s: float = 0.0
     looked_at: float = float("-inf")
 
@@ -297,7 +299,7 @@ class Send:
         now = self.clock.now()
         if now.seconds - self.looked_at >= LOOK_EVERY_S:
             self.looked_at = now.seconds
-            self.publisher.publish_state(self.reporter.changes())
+            self.publisher.publish_state(self.reporter.everything() if self.inbox.has_births() else self.reporter.changes())
             self.publisher.recount(self.reporter.known_lasts)
         return self.publisher.step(now)
 

@@ -1,6 +1,7 @@
 """Home Assistant shows the agent by itself, and nothing that it was not told to show."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,12 @@ from agent.domain import Alarm
 from agent.events import Message, Payload, delivered
 from agent.health import Board, Reporter
 from agent.identity import identify
+from agent.inbox import BIRTH_S
 from agent.store import Store
 from agent.topics import Topics
+from tests.broker import Broker, Subscriber
 from tests.samples import FACTS, NOW, UNREAD, event
+from tests.sender import Sender
 
 TOPICS = Topics("vinagent/v1", "hamburg", "gate-3-pi")
 ROOT = TOPICS.root
@@ -167,3 +171,15 @@ def test_what_was_announced_is_taken_back_when_that_is_turned_off_also_after_a_r
     assert said(speaker.changes()) == {"homeassistant/device/gate-3-pi/config": False, "ha/device/gate-3-pi/config": True}
     everywhere = {"homeassistant/device/gate-3-pi/config": False, "ha/device/gate-3-pi/config": False}
     assert said(reporter(store, with_prefix("")).everything()) == everywhere
+
+
+@pytest.mark.parametrize("commands", [True, False])
+def test_a_home_assistant_that_starts_is_told_everything_once_more_within_seconds(tmp_path: Path, broker: Broker, commands: bool) -> None:
+    announced, settings = "ha/device/gate-3-pi/config", config.Mqtt(port=broker.port, discovery="ha", commands=commands)
+    with Subscriber(broker.port) as yard, Sender(tmp_path, settings):
+        yard.wait_count(1, announced)
+        yard.forget()
+        for word in ("offline", "online"):
+            subprocess.run(["mosquitto_pub", "-p", str(broker.port), "-t", "ha/status", "-m", word, "-q", "1"], check=True)
+        told = yard.wait_for(lambda seen: {f"{ROOT}/status", f"{ROOT}/health", announced} <= {each.topic for each in seen}, BIRTH_S + 3)
+    assert sum(each.topic == announced for each in told) == 1

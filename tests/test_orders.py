@@ -176,4 +176,4 @@ def test_a_subscription_that_is_denied_is_said_once(desk: Desk, caplog: pytest.L
     caplog.set_level(logging.WARNING)
     desk.inbox.refusals.append("Not authorized")
     desk.work(5)
-    assert caplog.text.count("the broker takes no subscription of commands (Not authorized)") == 1
+    assert caplog.text.count("the broker takes no subscription (Not authorized)") == 1
