@@ -16,6 +16,7 @@ import numpy as np
 from agent import config, page
 from agent.books import Books, opened
 from agent.byhand import Purse
+from agent.camera.file import opened as opened_picture
 from agent.clock import Clock
 from agent.domain import Decision, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
 from agent.errors import BadConfig, Rejected, RetryLater
@@ -218,13 +219,9 @@ def _each(files: Sequence[Path], tell: Callable[[Path, Pixels], bool]) -> bool:
 def _opened(file: Path) -> Pixels:
     """(height, width, 3) BGR; raises `Rejected` where there is no picture."""
     try:
-        data = np.frombuffer(file.read_bytes(), np.uint8)
-    except OSError as exc:
-        raise Rejected(f"{file}: cannot be read: {exc.strerror}") from exc
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if pixels is None:
-        raise Rejected(f"{file}: is no picture that can be opened; expected a JPEG or PNG file")
-    return np.asarray(pixels, np.uint8)
+        return opened_picture(file)
+    except Rejected as refusal:
+        raise Rejected(f"{file}: {refusal}") from refusal
 
 
 def _as_row(file: Path, sight: Sight) -> str:

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 
 from agent import config
+from agent.camera.file import opened
 from agent.camera.opencv import quiet
 from agent.clock import Clock
 from agent.domain import Frame, Pixels
-from agent.errors import NeedsOperator
+from agent.errors import NeedsOperator, Rejected
 
 log = logging.getLogger(__name__)
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -105,15 +106,10 @@ def _folder(folder: Path) -> Iterator[Pixels]:
 def _picture(file: Path) -> Pixels | None:
     """One picture in BGR, or None with a warning where it is none."""
     try:
-        data = np.frombuffer(file.read_bytes(), np.uint8)
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error) as exc:
-        log.warning("%s is left out: %s", file, exc)
+        return opened(file)
+    except Rejected as refusal:
+        log.warning("%s is left out: it %s", file, refusal)
         return None
-    if pixels is None:
-        log.warning("%s is left out: it is not a picture OpenCV can read", file)
-        return None
-    return np.asarray(pixels, np.uint8)
 
 
 def _video(file: Path) -> Iterator[Pixels]:

@@ -13,7 +13,7 @@ import httpx
 from agent import promise
 from agent.config_http import Http
 from agent.errors import BadConfig, NeedsOperator
-from agent.ocr import deadline
+from agent.ocr import deadline, unpack
 from agent.ocr.faults import plain
 from agent.ocr.transport import STALE, Way, later, trouble
 from agent.ocr.vendor_clock import unix
@@ -165,7 +165,7 @@ def _once(http: httpx.Client, request: httpx.Request) -> Answer:
 
 def _body(response: httpx.Response) -> bytes:
     parts, size = [], 0
-    for part in response.iter_bytes():
+    for part in unpack.parts(response):
         parts.append(part)
         size += len(part)
         if size > MAX_ANSWER:

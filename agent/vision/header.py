@@ -1,0 +1,100 @@
+"""How large a picture says it is, read from its first bytes: before anything is decoded, which a few kilobytes can make cost gigabytes."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # every way of coding a JPEG's frame; the three others are tables
+_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers of a JPEG without a length behind them
+_SCAN = b"\xff\xda"  # cannot stand in a scan's data, where each 0xFF is followed by a zero
+_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323  # tags of TIFF 6.0
+_ENTRIES = 200  # of a TIFF's first directory; a photograph has some twenty
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Kind and sides of a picture; `scans` is how often a decoder has to go over all of its pixels, 1 for all but JPEG."""
+
+    kind: str
+    width: int
+    height: int
+    scans: int = 1
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+def read(data: bytes) -> Header | None:
+    """The header of a JPEG, PNG, BMP, WebP or TIFF; None where it is none of these, or ends before it tells."""
+    for magic, kind in _KINDS:
+        if data.startswith(magic):
+            try:
+                return kind(data)
+            except (struct.error, IndexError):
+                return None
+    return None
+
+
+def _jpeg(data: bytes) -> Header | None:
+    """Of several frame headers, of which a decoder may take any, the largest counts (ITU-T T.81, annex B)."""
+    at, sides = 2, (0, 0)
+    while data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker in _ALONE or marker == 0xFF:
+            at += 1 if marker == 0xFF else 2
+            continue
+        if marker == 0xDA:
+            break
+        length = struct.unpack_from(">H", data, at + 2)[0]
+        if marker in _SOF:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            sides = max(sides, (width, height), key=lambda each: each[0] * each[1])
+        at += 2 + max(2, length)
+    return Header("JPEG", *sides, scans=max(1, data.count(_SCAN))) if all(sides) else None
+
+
+def _png(data: bytes) -> Header | None:
+    width, height = struct.unpack_from(">II", data, 16)
+    return Header("PNG", width, height) if data[12:16] == b"IHDR" else None
+
+
+def _bmp(data: bytes) -> Header | None:
+    old = struct.unpack_from("<I", data, 14)[0] == 12
+    width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
+    return Header("BMP", abs(width), abs(height))
+
+
+def _webp(data: bytes) -> Header | None:
+    if data[8:12] != b"WEBP":
+        return None
+    if data[12:16] == b"VP8X":
+        return Header("WebP", 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"))
+    if data[12:16] == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return Header("WebP", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+    width, height = struct.unpack_from("<HH", data, 26)
+    return Header("WebP", width & 0x3FFF, height & 0x3FFF) if data[12:16] == b"VP8 " else None
+
+
+def _tiff(data: bytes) -> Header | None:
+    """The first page; a tile may be larger than its picture, and is decoded whole."""
+    order = "<" if data[:2] == b"II" else ">"
+    start = struct.unpack_from(f"{order}I", data, 4)[0]
+    said: dict[int, int] = {}
+    for entry in range(min(_ENTRIES, struct.unpack_from(f"{order}H", data, start)[0])):
+        tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * entry)
+        said[tag] = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, start + 10 + 12 * entry)[0]
+    if _WIDTH not in said or _HEIGHT not in said:
+        return None
+    return Header("TIFF", max(said[_WIDTH], said.get(_TILE_WIDTH, 0)), max(said[_HEIGHT], said.get(_TILE_HEIGHT, 0)))
+
+
+_KINDS: tuple[tuple[bytes, Callable[[bytes], Header | None]], ...] = (
+    (b"\xff\xd8", _jpeg),
+    (b"\x89PNG\r\n\x1a\n", _png),
+    (b"BM", _bmp),
+    (b"RIFF", _webp),
+    (b"II*\0", _tiff),
+    (b"MM\0*", _tiff),
+)
