@@ -142,9 +142,9 @@ def _missing(keys: Any, words: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _blanks(keys: Any, *names: str) -> Iterator[Problem]:
-    """A line break or blank that was copied with a key makes every signature wrong."""
+    """A line break or blank that was copied with a key makes every signature wrong; what is not ASCII cannot stand in a header."""
     for name in names:
-        if re.search(r"\s", getattr(keys, name, Secret("")).reveal()):
+        if re.search(r"[^!-~]", getattr(keys, name, Secret("")).reveal()):
             yield Problem(name, "a key without blanks or line breaks in it")
 
 

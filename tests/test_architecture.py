@@ -23,6 +23,7 @@ FLOORS = [
         "agent.vin_makers",
         "agent.vin_text",
         "agent.vision",
+        "agent.toml_text",
         "agent.topics",
         "agent.commands",
         "agent.spans",

@@ -14,12 +14,11 @@ from agent import promise
 from agent.config_http import Http
 from agent.errors import BadConfig, NeedsOperator
 from agent.ocr import deadline, unpack
-from agent.ocr.faults import plain
+from agent.ocr.faults import LONGEST_WAIT_S, plain
 from agent.ocr.transport import STALE, Way, later, trouble
 from agent.ocr.vendor_clock import unix
 
 MAX_ANSWER = 1024 * 1024  # bytes; the largest known answer, a licence with every field and its boxes, has some 20 kB
-LONGEST_WAIT_S = 86_400.0
 _ENDS = "ends"  # the extension of a request that says when it must be over
 
 

@@ -14,6 +14,9 @@ def parts(response: httpx.Response) -> Iterator[bytes]:
 
     The library unpacks whatever the network handed over in one go, 64 MB of zeros out of 64 kB, before anybody can count.
     """
+    if response.is_stream_consumed:  # read whole by whoever made it
+        yield response.content
+        return
     coding = response.headers.get("content-encoding", "").strip().lower()
     if coding in ("", "identity"):
         yield from response.iter_raw(_PIECE)
