@@ -23,6 +23,7 @@ from agent.errors import BadConfig, Rejected, RetryLater
 from agent.ocr import DOCUMENTS, DocumentProvider, Provider, provider_class
 from agent.ocr.embedded import Embedded
 from agent.vin import judge
+from agent.vin_text import printable
 from agent.vision import barcode, encode, plate
 from agent.vision.sharpness import glare
 
@@ -227,7 +228,7 @@ def _opened(file: Path) -> Pixels:
 def _as_row(file: Path, sight: Sight) -> str:
     decision = sight.decision
     vin = decision.vin.value if decision.vin else "-" * 17
-    says = decision.vin.manufacturer if decision.vin else decision.raw.replace("\n", " ")
+    says = decision.vin.manufacturer if decision.vin else printable(decision.raw)
     return f"{vin}  {decision.outcome:12}  {decision.confidence:.2f}  {decision.reason or '-':13}  {file.name}  {says}".rstrip()
 
 

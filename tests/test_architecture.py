@@ -67,6 +67,7 @@ FLOORS = [
         "agent.sqlite",
         "agent.table",
         "agent.schema",
+        "agent.shape",
         "agent.damage",
         "agent.handover",
         "agent.ballast",

@@ -64,10 +64,14 @@ def _source(settings: config.Camera) -> Callable[[int], Iterator[Pixels]]:
     """What one round of the source gives, by the number of the round."""
     if settings.source == "scene":
         return lambda turn: _scene(settings, turn)
-    path = Path(settings.source).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(settings.source).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError):  # longer than any path, or the home of somebody who is not there
+        path, is_folder, is_file = Path(settings.source), False, False
+    if is_folder:
         return lambda _turn: _folder(path)
-    if path.is_file():
+    if is_file:
         return lambda _turn: _video(path)
     raise NeedsOperator(f'{path}: there is no such folder or video; set camera.source to one, or to "scene" for the rendered gate')
 

@@ -20,6 +20,7 @@ from agent.ocr.faults import Action, Fault, Table, error, find
 from agent.ocr.http import Answer, client, send
 from agent.ocr.jpeg import checked, size
 from agent.ocr.vendor_clock import VendorClock
+from agent.vin_text import printable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -247,7 +248,7 @@ class Cloud:
             if refused.action not in (Action.NOVIN, Action.REJECT):
                 raise
             return f"{self.name} takes our calls; of the sample it says: {refused}"
-        return f"{self.name} read the sample: {reading.text or 'no VIN'}"
+        return f"{self.name} read the sample: {printable(reading.text) or 'no VIN'}"
 
 
 def reading_of(seen: Seen, named: Iterable[str], provider: str, image: int, latency_ms: int) -> Reading:

@@ -13,7 +13,7 @@ from typing import Any
 from agent import damage
 from agent.arrivals import Arrivals
 from agent.config import Store as Caps
-from agent.errors import AgentError
+from agent.errors import AgentError, Rejected
 from agent.ocr.circuit import kept_circuit
 from agent.records import capture_from_json, event_from_json, reading_from_json
 from agent.store import Store
@@ -132,6 +132,10 @@ def poison(data: bytes) -> None:
         value = json.loads(said)
     except (ValueError, RecursionError):
         return
+    try:
+        row = to_row(value)
+    except Rejected:
+        return
     folder = _folder() / "poison"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -139,5 +143,5 @@ def poison(data: bytes) -> None:
     with Store.open(folder, CAPS, NOW_MS) as store:
         tables = ("spool", "outbox", "sent")
         table = tables[kind[0] % len(tables)] if kind else "spool"
-        store._db.execute(f"UPDATE {table} SET value = ?", (to_row(value),))  # noqa: S608  # our own names
+        store._db.execute(f"UPDATE {table} SET value = ?", (row,))  # noqa: S608  # our own names
     _works(folder)
