@@ -18,6 +18,7 @@ from agent.camera.opencv import quiet
 from agent.clock import Clock
 from agent.domain import Frame, Pixels
 from agent.errors import NeedsOperator, Rejected
+from agent.vision.decode import refuse_giant
 
 log = logging.getLogger(__name__)
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -121,7 +122,10 @@ def _video(file: Path) -> Iterator[Pixels]:
     # One decoding thread: more of them hold frames back and cost memory for no gain at gate speed.
     capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
+        refuse_giant(capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         while (answer := capture.read())[0]:
             yield np.asarray(answer[1], np.uint8)
+    except Rejected as refusal:
+        raise NeedsOperator(f"{file}: this video {refusal}; name another as camera.source") from None
     finally:
         capture.release()

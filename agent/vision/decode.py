@@ -21,8 +21,7 @@ def decode(data: bytes, most: int = MOST_PIXELS) -> Pixels:
     found = header.read(data)
     if found is None:
         raise Rejected("is no picture that can be opened; expected a JPEG, PNG, BMP, WebP or TIFF file")
-    if found.pixels > most:
-        raise Rejected(f"has {found.width} × {found.height} px; the most is {most / 1e6:g} million pixels")
+    refuse_giant(found.width, found.height, most)
     if found.scans > _MOST_SCANS:
         raise Rejected(f"is a JPEG of {found.scans} scans; the most is {_MOST_SCANS}, save it without progressive coding")
     try:
@@ -32,3 +31,9 @@ def decode(data: bytes, most: int = MOST_PIXELS) -> Pixels:
     if pixels is None:
         raise Rejected(f"is a damaged {found.kind} picture of {len(data)} bytes")
     return np.asarray(pixels, np.uint8)
+
+
+def refuse_giant(width: float, height: float, most: int = MOST_PIXELS) -> None:
+    """Raises `Rejected`, a sentence without its subject, for sides that would fill the memory, of a picture or of a video's frames."""
+    if width * height > most:
+        raise Rejected(f"has {width:.0f} × {height:.0f} px; the most is {most / 1e6:g} million pixels")
