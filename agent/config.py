@@ -27,7 +27,7 @@ from agent.config_providers import (
     TencentVehicleLicence,
 )
 from agent.errors import BadConfig
-from agent.settings import Builder, Secret, checked, is_file, is_host, is_path, masked, number, one_of, parse, pattern, text
+from agent.settings import Builder, Secret, checked, is_file, is_host, is_path, masked, number, one_of, parse, pattern, some_of, text
 from agent.topics import LONGEST_PREFIX, is_prefix
 
 __all__ = [
@@ -66,7 +66,7 @@ class Vision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    chain: tuple[str, ...] = field(default=("embedded",))
+    chain: tuple[str, ...] = some_of(*config_accounts.READERS, default=("embedded",))
     second_opinion: str = one_of("never", "never", "unsure", "always")
     second_wait_s: float = number(60.0, 0, 86_400)
     calls_per_vehicle: int = number(3, 1, 10)

@@ -30,6 +30,8 @@ class Problem(NamedTuple):
     expected: str
 
 
+# Every name that may stand in reading.chain.
+READERS = (*(each.name.replace("_", "-") for each in fields(Providers)), "embedded")
 # A reader of documents shares the account of the section beside it.
 _BASES = {
     "tencent_vehicle_licence": "tencent",

@@ -64,9 +64,9 @@ def one_of(default: str, *choices: str) -> Any:
     return _setting(default, Rule(words, lambda value: value in choices, choices))
 
 
-def some_of(*choices: str) -> Any:
-    """A list, empty by default; the rule is for each text in it."""
-    return _setting((), Rule(" or ".join(f'"{choice}"' for choice in choices), lambda value: value in choices, choices))
+def some_of(*choices: str, default: tuple[str, ...] = ()) -> Any:
+    """A list; the rule is for each text in it."""
+    return _setting(default, Rule(" or ".join(f'"{choice}"' for choice in choices), lambda value: value in choices, choices))
 
 
 def rectangle() -> Any:

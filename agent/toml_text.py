@@ -1,5 +1,6 @@
 """TOML text as values, and where each key stands in it, which the parser of the standard library does not tell."""
 
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -24,12 +25,12 @@ def toml(file: object, source: str) -> dict[str, Any]:
         number, trouble = 1 + max(range(len(lines)), key=lambda at: len(re.findall(r"[\[{]", lines[at]))), "lists stand too deep in lists"
     except ValueError:
         number, trouble = 1 + max(range(len(lines)), key=lambda at: len(lines[at])), "a number has too many digits"
-    key = _KEY.match(lines[number - 1])
-    raise BadConfig(f"{file}:{number}: this is not TOML{f', at {shown(key[1])}' if key else ''}: {trouble}")
+    key = _key(lines[number - 1])
+    raise BadConfig(f"{file}:{number}: this is not TOML{f', at {shown(key)}' if key else ''}: {trouble}")
 
 
 _HEADER = re.compile(r"^\s*(\[{1,2})([^\[\]]+)\]{1,2}\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*(?:=|\.)""")
+_KEY = re.compile(r"""^\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(?:=|\.)""")
 
 
 def keys_by_line(source: str) -> dict[Path_, int]:
@@ -48,9 +49,22 @@ def keys_by_line(source: str) -> dict[Path_, int]:
             elif section[0] in repeats:  # [camera.stream] belongs to the [[camera]] above it
                 section = (section[0], repeats[str(section[0])], *section[1:])
             lines.setdefault(section, count)
-        elif key := _KEY.match(line):
-            lines.setdefault((*section, key[1]), count)
+        elif key := _key(line):
+            lines.setdefault((*section, key), count)
     return lines
+
+
+def _key(line: str) -> str:
+    """The key that a line begins with, or the first part of it; empty where none stands there."""
+    if not (match := _KEY.match(line)):
+        return ""
+    double, single, bare = match.groups()
+    if double is None:
+        return str(single or bare or "")
+    try:
+        return str(json.loads(f'"{double}"', strict=False))
+    except ValueError:  # an escape that JSON does not know
+        return str(double)
 
 
 def dotted(where: Path_) -> str:

@@ -27,6 +27,7 @@ from agent.ocr import provider_class
 from agent.ocr.http import client, send
 from agent.store import Store
 from agent.topics import Topics, level
+from agent.vin import judge
 from agent.vin_code import BARCODE, words_in
 from agent.vin_text import ALPHABET
 from tests import clouds
@@ -276,7 +277,7 @@ def test_hostile_text_goes_the_whole_way_from_a_vendor_to_the_yard(tmp_path: Pat
 
 def test_pictures_are_saved_under_the_name_of_their_file_whatever_they_show(tmp_path: Path) -> None:
     """`--save`: names are made of the picture's own name, which has no folder in it, and of numbers."""
-    sight = still.Sight((), (replace(IMAGE, number=0),), (), still.judge((), config.Reading()), None)
+    sight = still.Sight((), (replace(IMAGE, number=0),), (), judge((), config.Reading()), None)
     for name in ("..jpg", "-rf.jpg", "a b;c.jpg", "$(x).jpg", "\u202egpj.exe.jpg"):
         still._save(tmp_path / "out", tmp_path / name, np.zeros((9, 9, 3), np.uint8), sight)
     assert all(file.parent == tmp_path / "out" for file in tmp_path.rglob("*.jpg"))
