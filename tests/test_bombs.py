@@ -111,6 +111,20 @@ def test_the_largest_picture_that_is_taken_is_taken() -> None:
         decode(encoded(".png", pixels=np.zeros((5001, 10_000), np.uint8)))
 
 
+def test_a_png_whose_chunk_claims_gigabytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV makes room for what a chunk claims, and fills it with zeros: 3.6 GB for a file of 91 bytes."""
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    data = bytearray(encoded(".png"))
+    at = data.index(b"IDAT")
+    data[at - 4 : at] = struct.pack(">I", 2**31 - 1)
+    with pytest.raises(Rejected, match="is no picture that can be opened"):
+        decode(bytes(data))
+
+
+def test_bytes_behind_the_end_of_a_png_are_nobodys_business() -> None:
+    assert decode(encoded(".png") + b"written by a camera").shape == (24, 40, 3)
+
+
 def test_of_two_sizes_in_one_file_the_larger_counts() -> None:
     """Which of two frame headers a decoder believes is its own affair."""
     small = encoded(".jpg")

@@ -1,12 +1,17 @@
 """What made-up input brought to light, each by its name: every one of these ended a process, a worker or a command with a traceback."""
 
+import base64
 import json
 import os
+import struct
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
+import numpy as np
 import pytest
 
 from agent import clock, config, identity, page, power, still
@@ -26,6 +31,7 @@ from agent.settings import masked
 from agent.setup import ask
 from agent.store import Store
 from agent.table import to_row
+from agent.vision import keeping
 from tests import samples
 
 NOW = 1_800_000_000_000
@@ -242,6 +248,18 @@ def test_a_picture_whose_key_was_damaged_costs_that_picture(tmp_path: Path) -> N
         head = store.spool.head(NOW)
         assert head is not None
         assert head.capture.images == ()
+
+
+def test_a_patch_that_says_it_is_a_wall_is_forgotten() -> None:
+    """A camera that starts decodes what stood before it: a gigabyte for a header of 33 bytes."""
+    png = bytearray(cv2.imencode(".png", np.full((8, 30), 90, np.uint8))[1].tobytes())
+    sound = {"line": [1, 1, 20, 5], "angle": 0.0, "corner": [0, 0], "scale": 1.0, "frame": [640, 480], "arrived": True}
+    kept = [("a", {**sound, "png": base64.b64encode(png).decode()}), ("b", {**sound, "png": "", "corner": [float("inf"), 0]})]
+    assert [spot.name for spot in keeping.spots(kept)] == ["a"]
+    png[16:24] = struct.pack(">II", 30_000, 30_000)
+    png[29:33] = struct.pack(">I", zlib.crc32(bytes(png[12:29])))
+    assert not list(keeping.spots([("a", {**sound, "png": base64.b64encode(png).decode()})]))
+    assert not list(keeping.spots([("a", {**kept[0][1], "corner": [float("inf"), 0]})]))
 
 
 # The terminal.
