@@ -137,6 +137,15 @@ def test_of_two_sizes_in_one_file_the_larger_counts() -> None:
             decode(both)
 
 
+def test_a_size_behind_bytes_that_belong_to_nothing_is_found() -> None:
+    """A decoder passes such bytes over and goes on; whoever stops there believes the size before them."""
+    giant = jpeg_of(60_000, 60_000)
+    at = giant.index(b"\xff\xc0")
+    lossless = b"\xff\xcb\x00\x08\x08\x00\x09\x00\x09\x00"  # a frame that no decoder here knows, of 9 × 9 px
+    with pytest.raises(Rejected, match="60000 × 60000"):
+        decode(giant[:2] + lossless + b"nothing" + giant[at:])
+
+
 def test_a_jpeg_that_wants_to_be_gone_over_a_thousand_times_is_refused() -> None:
     """Of 73 bytes each: 200 of them took 3 s over 48 million pixels."""
     once = encoded(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)

@@ -37,11 +37,14 @@ def read(data: bytes) -> Header | None:
 
 
 def _jpeg(data: bytes) -> Header | None:
-    """Of several frame headers, of which a decoder may take any, the largest counts (ITU-T T.81, annex B)."""
+    """Of several frame headers, of which a decoder may take any, the largest counts (ITU-T T.81, annex B).
+
+    Bytes between two segments are passed over, as libjpeg does: something may be hidden behind them.
+    """
     at, sides = 2, (0, 0)
-    while data[at] == 0xFF:
+    while (at := data.find(b"\xff", at)) >= 0:
         marker = data[at + 1]
-        if marker in _ALONE or marker == 0xFF:
+        if marker in (0, 0xFF) or marker in _ALONE:
             at += 1 if marker == 0xFF else 2
             continue
         if marker == 0xDA:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 WARM = 500  # inputs after which everything is imported that will be
+GREEDY_KB = 20_000  # an input that takes more than this is kept
 
 
 class Watch:
@@ -19,7 +20,7 @@ class Watch:
 
     def __init__(self, run: Any, inputs: int, folder: Path) -> None:
         self._run, self._inputs, self._folder = run, inputs, folder
-        self._count = self._base_kb = 0
+        self._count = self._base_kb = self._peak_kb = 0
         self._slowest_s, self._slowest = 0.0, b""
         self._crashes: dict[str, str] = {}
         self._began = time.monotonic()
@@ -34,8 +35,12 @@ class Watch:
         took = time.process_time() - began
         if took > self._slowest_s and self._count > 1:
             self._slowest_s, self._slowest = took, data
+        peak_kb = _peak_kb()
+        if peak_kb - self._peak_kb > GREEDY_KB and self._count > WARM:
+            (self._folder / "greedy").write_bytes(data)
+        self._peak_kb = peak_kb
         if self._count == min(WARM, self._inputs):
-            self._base_kb = _peak_kb()
+            self._base_kb = peak_kb
         if self._count >= self._inputs:
             self._report()
             os._exit(0)  # the fuzzer itself never returns
