@@ -7,7 +7,7 @@ from agent.domain import Pixels
 from agent.errors import Rejected
 from agent.vision.decode import decode
 
-MOST_BYTES = 100_000_000  # a TIFF of 32 million pixels; a JPEG of 50 million has a quarter of that
+MOST_BYTES = 200_000_000  # a BMP of 50 million pixels has 150
 
 
 def opened(file: Path) -> Pixels:

@@ -21,7 +21,7 @@ from agent.errors import NeedsOperator, Rejected
 from agent.vision.decode import refuse_giant
 
 log = logging.getLogger(__name__)
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 class ReplayCamera:

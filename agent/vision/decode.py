@@ -14,13 +14,13 @@ _MOST_SCANS = 64
 
 
 def decode(data: bytes, most: int = MOST_PIXELS) -> Pixels:
-    """(height, width, 3) BGR of a JPEG, PNG, BMP, WebP or TIFF; raises `Rejected`, a sentence without its subject, for anything else.
+    """(height, width, 3) BGR of a JPEG, PNG, BMP or WebP; raises `Rejected`, a sentence without its subject, for anything else.
 
     OpenCV knows a dozen kinds more, and a limit of its own, 2^30 pixels: neither is for bytes that anybody may have sent.
     """
     found = header.read(data)
     if found is None:
-        raise Rejected("is no picture that can be opened; expected a JPEG, PNG, BMP, WebP or TIFF file")
+        raise Rejected("is no picture that can be opened; expected a JPEG, PNG, BMP or WebP file")
     refuse_giant(found.width, found.height, most)
     if found.scans > _MOST_SCANS:
         raise Rejected(f"is a JPEG of {found.scans} scans; the most is {_MOST_SCANS}, save it without progressive coding")

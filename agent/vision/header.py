@@ -7,8 +7,6 @@ from dataclasses import dataclass
 _SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # every way of coding a JPEG's frame; the three others are tables
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers of a JPEG without a length behind them
 _SCAN = b"\xff\xda"  # cannot stand in a scan's data, where each 0xFF is followed by a zero
-_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323  # tags of TIFF 6.0
-_ENTRIES = 200  # of a TIFF's first directory; a photograph has some twenty
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,10 @@ class Header:
 
 
 def read(data: bytes) -> Header | None:
-    """The header of a JPEG, PNG, BMP, WebP or TIFF; None where it is none of these, or ends before it tells."""
+    """The header of a JPEG, PNG, BMP or WebP; None where it is none of these, or ends before it tells.
+
+    No TIFF: any of its tags may ask a decoder for gigabytes, and no camera writes it.
+    """
     for magic, kind in _KINDS:
         if data.startswith(magic):
             try:
@@ -84,24 +85,9 @@ def _webp(data: bytes) -> Header | None:
     return Header("WebP", width & 0x3FFF, height & 0x3FFF) if data[12:16] == b"VP8 " else None
 
 
-def _tiff(data: bytes) -> Header | None:
-    """The first page; a tile may be larger than its picture, and is decoded whole."""
-    order = "<" if data[:2] == b"II" else ">"
-    start = struct.unpack_from(f"{order}I", data, 4)[0]
-    said: dict[int, int] = {}
-    for entry in range(min(_ENTRIES, struct.unpack_from(f"{order}H", data, start)[0])):
-        tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * entry)
-        said[tag] = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, start + 10 + 12 * entry)[0]
-    if _WIDTH not in said or _HEIGHT not in said:
-        return None
-    return Header("TIFF", max(said[_WIDTH], said.get(_TILE_WIDTH, 0)), max(said[_HEIGHT], said.get(_TILE_HEIGHT, 0)))
-
-
 _KINDS: tuple[tuple[bytes, Callable[[bytes], Header | None]], ...] = (
     (b"\xff\xd8", _jpeg),
     (b"\x89PNG\r\n\x1a\n", _png),
     (b"BM", _bmp),
     (b"RIFF", _webp),
-    (b"II*\0", _tiff),
-    (b"MM\0*", _tiff),
 )
