@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.fuzz import cameras, machine, pictures, settings, store, vendors, words
+from tests.fuzz import cameras, machine, pictures, settings, store, vendors, words, yard
 from tests.fuzz.mutate import Mutate, as_bytes, as_json, as_toml
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -65,5 +65,6 @@ TARGETS: dict[str, Target] = {
     "firmware": Target(machine.firmware, 60_000, 256),
     "names": Target(machine.names, 40_000, 512),
     "barcodes": Target(words.barcodes, 40_000, 1024),
+    "commands": Target(yard.command, 80_000, mutate=as_json),
     "typed": Target(words.typed, 100_000, 256),
 }
