@@ -103,11 +103,12 @@ def test_the_largest_picture_that_is_taken_is_taken() -> None:
         decode(encoded(".png", pixels=np.zeros((5001, 10_000), np.uint8)))
 
 
-def test_a_png_whose_chunk_claims_gigabytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chunk", [b"IDAT", b"IEND"])
+def test_a_png_whose_chunk_claims_gigabytes_is_refused(chunk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenCV makes room for what a chunk claims, and fills it with zeros: 3.6 GB for a file of 91 bytes."""
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
     data = bytearray(encoded(".png"))
-    at = data.index(b"IDAT")
+    at = data.index(chunk)
     data[at - 4 : at] = struct.pack(">I", 2**31 - 1)
     with pytest.raises(Rejected, match="is no picture that can be opened"):
         decode(bytes(data))

@@ -210,16 +210,21 @@ def test_damage_met_at_work_is_found_by_the_next_start_also_where_the_quick_chec
     [
         ("PRAGMA user_version = 2", "its version was"),
         ("PRAGMA user_version = 966930839", "its version was"),
+        ("UPDATE facts SET value = x'00'; PRAGMA user_version = 23", "its version is 23, and what it was cannot be read"),
         ("UPDATE sqlite_master SET sql = replace(sql, 'value', 'valux') WHERE name = 'audits'", "audits is not described"),
-        ("UPDATE sqlite_master SET sql = replace(sql, 'value', 'valux') WHERE name = 'facts'", "the table of facts"),
+        ("UPDATE sqlite_master SET sql = replace(sql, 'value', 'valux') WHERE name = 'facts'", "facts is not described"),
+        ("UPDATE facts SET value = x'00'; PRAGMA user_version = 2", "but it has the table"),
+        (
+            "UPDATE facts SET value = x'00'; UPDATE sqlite_master SET sql = replace(sql, 'value', 'valux') WHERE name = 'audits'",
+            "audits is not described",
+        ),
     ],
 )
 def test_a_store_whose_description_of_itself_is_damaged_ends_no_start(file: Path, what: str, words: str) -> None:
     """Each of these ended every start with an error of SQLite's, or with a release that nobody had installed."""
     with closing(sqlite3.connect(file)) as db:
         db.execute("PRAGMA writable_schema = ON")
-        db.execute(what)
-        db.commit()
+        db.executescript(what)
 
     with open_store(file.parent) as store:
         assert [loss.reason for loss in store.losses] == ["damaged"]

@@ -64,7 +64,8 @@ def _png(data: bytes) -> Header | None:
     at = 8
     while data[at + 4 : at + 8] != b"IEND":
         at += 12 + int(struct.unpack_from(">I", data, at)[0])
-    return Header("PNG", width, height) if data[12:16] == b"IHDR" else None
+    whole = data[12:16] == b"IHDR" and data[at : at + 4] == bytes(4) and len(data) >= at + 12
+    return Header("PNG", width, height) if whole else None
 
 
 def _bmp(data: bytes) -> Header | None:
