@@ -120,7 +120,8 @@ def test_a_certificate_that_proves_nothing_is_refused_with_the_reason(
 def test_a_certificate_of_another_host_is_refused_with_its_name(whom: str, authority: Authority, tmp_path: Path) -> None:
     """Issued by the right authority, for another machine of the same yard."""
     elsewhere = Authority(tmp_path / "elsewhere")
-    certificate = elsewhere.issue("server", names="DNS:other.example")
+    elsewhere.names = "DNS:other.example"
+    certificate = elsewhere.issue("server")
     with Rude(answers(*[reply(b"{}")] * 3), tls=certificate) as server:
         said = refusal(lambda: CALLS[whom](server.port, elsewhere))
     assert "not valid for '127.0.0.1'" in said, said
