@@ -8,6 +8,8 @@ PASSES ?=
 PEERS  ?=
 FAULTS ?=
 HOURS  ?= 24
+TARGETS ?=
+SEED   ?=
 # Debian packages whose programs the tests drive; those that are missing are installed, which needs root or sudo once.
 TOOLS        = mosquitto mosquitto-clients openssl procps gcc libc6-dev e2fsprogs mount strace util-linux
 # What the device tests need besides: whole Debian trees, an RTSP server, a machine with a kernel of its own for USB.
@@ -18,7 +20,8 @@ DEVICE_TOOLS = mmdebstrap systemd-container dpkg-dev qemu-system-x86 gir1.2-gst-
 PREFIX      ?= /opt/vin-agent
 DESTDIR     ?=
 
-.PHONY: demo test device device-cameras device-services tools lint bench accuracy passes chaos soak day deb install uninstall wheels arm64 clean
+.PHONY: demo test device device-cameras device-services tools lint bench accuracy passes chaos soak day fuzz audit deb install uninstall wheels \
+        arm64 clean
 
 demo: $(VENV)/demo.done  ## the main job on embedded defaults: three vehicles, a broker of its own, every event shown
 	$(BIN)/vin-agent demo
@@ -65,6 +68,12 @@ soak: tools $(VENV)/dev.done  ## hours of all faults in turn, one line in the en
 day: $(VENV)/dev.done  ## a day at the gate in three minutes: 500 vehicles, two providers, faults of every kind, three kills
 	$(BIN)/python -m tests.chaos.day
 
+fuzz: $(VENV)/dev.done $(VENV)/fuzz.done  ## a million odd inputs for every parser: make fuzz [TARGETS="store video"] [SEED=2]; Linux, x86-64
+	$(BIN)/python -m tests.fuzz $(TARGETS) $(if $(SEED),--seed $(SEED))
+
+audit: build/audit/done  ## whether a flaw is known of any package of config/constraints.txt; needs a connection, and says where it has none
+	$(PYTHON) -m tests.audit build/audit/bin/pip-audit
+
 deb: build/tools/done  ## dist/vin-agent_<version>_<amd64, arm64>.deb, on any Debian machine
 	build/tools/bin/python systemd/deb/build.py deb
 
@@ -88,6 +97,12 @@ clean:  ## forget everything that was built
 # Nothing but pip, of whatever Python is here: what it fetches is chosen by the machine that is built for.
 build/tools/done:
 	$(PYTHON) -m venv build/tools
+	touch $@
+
+# Of its own, because what it brings is pinned nowhere else.
+build/audit/done:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	touch $@
 
 # One virtual environment; each set of extras is installed once, at the versions pinned in config/constraints.txt.

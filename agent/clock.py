@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 # The day this code was released: a clock that shows less was never set. Raised with every release.
 BUILT_MS = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp() * 1000)
 _TIMESYNC = Path("/run/systemd/timesync/synchronized")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 JUMP_MS = 1000  # a clock that moves so far against monotonic time was set
 _TORN_MS = 100  # two clocks read further apart than this were not read at one moment: the thread had to wait between them
@@ -27,9 +29,10 @@ _TORN_MS = 100  # two clocks read further apart than this were not read at one m
 def boot_id() -> str:
     """The kernel's name for this boot: monotonic times compare only within one."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
+        said = _BOOT_ID.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
         return "unknown"
+    return said if re.fullmatch(r"[0-9A-Za-z-]{1,64}", said) else "unknown"
 
 
 def in_step() -> bool:

@@ -27,7 +27,8 @@ from agent.config_providers import (
     TencentVehicleLicence,
 )
 from agent.errors import BadConfig
-from agent.settings import Builder, Secret, masked, number, one_of, parse, pattern, text
+from agent.settings import Builder, Secret, checked, is_file, is_host, is_path, masked, number, one_of, parse, pattern, some_of, text
+from agent.topics import LONGEST_PREFIX, is_prefix
 
 __all__ = [
     "Agent", "Alarm", "Aliyun", "Baidu", "Camera", "Health", "Http", "Huawei", "HuaweiVehicleLicence", "Mqtt", "Power", "Providers",
@@ -41,8 +42,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     site: str = pattern("site", NAME, NAME_WORDS)
-    id: str = text("")  # empty: made from the machine id
-    state_dir: Path = field(default=Path("/var/lib/vin-agent"))
+    id: str = pattern("", f"|{NAME}", f"empty, or {NAME_WORDS}")  # empty: made from the machine id
+    state_dir: Path = checked(Path("/var/lib/vin-agent"), is_path, "the path of a folder")  # noqa: RUF009  # it makes a field
     log_level: str = one_of("info", "debug", "info", "warning", "error")
 
 
@@ -65,7 +66,7 @@ class Vision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    chain: tuple[str, ...] = field(default=("embedded",))
+    chain: tuple[str, ...] = some_of(*config_accounts.READERS, default=("embedded",))
     second_opinion: str = one_of("never", "never", "unsure", "always")
     second_wait_s: float = number(60.0, 0, 86_400)
     calls_per_vehicle: int = number(3, 1, 10)
@@ -95,7 +96,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mqtt:
-    host: str = pattern("127.0.0.1", r"[^\s/]+", "the name or address of the broker")
+    host: str = checked("127.0.0.1", is_host, "the name or address of the broker")
     port: int = number(1883, 1, 65535)
     protocol: str = one_of("5", "5", "3.1.1")
     client_id: str = text("")  # empty: vinagent-<agent id>
@@ -105,7 +106,7 @@ class Mqtt:
     ca_file: str = text("")
     cert_file: str = text("")
     key_file: str = text("")
-    prefix: str = pattern("vinagent/v1", r"[^#+/\x00-\x1f]+(/[^#+/\x00-\x1f]+)*", "topic levels without + and #")
+    prefix: str = checked("vinagent/v1", is_prefix, f"topic levels without + and #, at most {LONGEST_PREFIX} characters")
     keepalive_s: int = number(15, 5, 3600)
     inflight: int = number(10, 1, 1000)
     replay_per_s: float = number(10.0, 0, 100_000)  # 0: no limit
@@ -167,7 +168,7 @@ def _agree(settings: Settings, builder: Builder) -> None:
         key = "key_file" if mqtt.cert_file else "cert_file"
         raise builder.wrong(("mqtt", key), "set together with its other half, the certificate and its key", "")
     for key in ("ca_file", "cert_file", "key_file"):
-        if (path := getattr(mqtt, key)) and not Path(path).is_file():
+        if (path := getattr(mqtt, key)) and not is_file(path):
             raise builder.wrong(("mqtt", key), "a file that exists", path)
     _can_be_asked(settings, builder)
 
@@ -196,7 +197,7 @@ def _can_be_asked(settings: Settings, builder: Builder) -> None:
 def _with_secrets(settings: Settings, environ: Mapping[str, str]) -> Settings:
     """The environment wins over the file, a systemd credential over both."""
     for path in SECRETS:
-        value = _credential(".".join(path), environ) or environ.get("VIN_AGENT_" + "_".join(path).upper(), "")
+        value = _credential(".".join(path), environ) or _variable("VIN_AGENT_" + "_".join(path).upper(), environ)
         if value:
             settings = _laid(settings, path, value)
     return replace(settings, camera=tuple(_with_login(camera, environ) for camera in settings.camera))
@@ -206,7 +207,7 @@ def _with_login(camera: Camera, environ: Mapping[str, str]) -> Camera:
     """A camera with its log-in from outside the file laid over: VIN_AGENT_CAMERA_<NAME>_USER, credential `camera.<name>.user`."""
     for key in ("user", "password"):
         variable = f"VIN_AGENT_CAMERA_{camera.name}_{key}".upper().replace("-", "_")
-        value = _credential(f"camera.{camera.name}.{key}", environ) or environ.get(variable, "")
+        value = _credential(f"camera.{camera.name}.{key}", environ) or _variable(variable, environ)
         if value:
             camera = _laid(camera, (key,), value)
     return camera
@@ -217,6 +218,16 @@ def _laid(section: T, path: tuple[str, ...], value: str) -> T:
     inner = getattr(section, path[0])
     changed = _laid(inner, path[1:], value) if path[1:] else type(inner)(value)
     return replace(section, **{path[0]: changed})  # type: ignore[type-var]  # T is a settings class
+
+
+def _variable(name: str, environ: Mapping[str, str]) -> str:
+    """One secret of the environment; bytes that are no text come from the system as characters that nobody can send."""
+    value = environ.get(name, "")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadConfig(f"{name} in the environment is no UTF-8 text") from None
+    return value
 
 
 def _credential(name: str, environ: Mapping[str, str]) -> str:

@@ -30,6 +30,8 @@ class Problem(NamedTuple):
     expected: str
 
 
+# Every name that may stand in reading.chain.
+READERS = (*(each.name.replace("_", "-") for each in fields(Providers)), "embedded")
 # A reader of documents shares the account of the section beside it.
 _BASES = {
     "tencent_vehicle_licence": "tencent",
@@ -142,9 +144,9 @@ def _missing(keys: Any, words: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _blanks(keys: Any, *names: str) -> Iterator[Problem]:
-    """A line break or blank that was copied with a key makes every signature wrong."""
+    """A line break or blank that was copied with a key makes every signature wrong; what is not ASCII cannot stand in a header."""
     for name in names:
-        if re.search(r"\s", getattr(keys, name, Secret("")).reveal()):
+        if re.search(r"[^!-~]", getattr(keys, name, Secret("")).reveal()):
             yield Problem(name, "a key without blanks or line breaks in it")
 
 

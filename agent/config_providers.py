@@ -1,19 +1,35 @@
 """The sections `[provider.NAME]`: every key of each cloud reader and what it may be."""
 
+import re
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Any
 
-from agent.settings import Secret, number, one_of, pattern, text
+from agent.settings import Secret, checked, number, one_of, pattern, text
 
 NONE = Secret("")
 PROJECT = r"[0-9a-f]{32}"
-_LOOPBACK = r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_HOST = re.compile(r"(https?)://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 
 
 def _url() -> Any:
     # Plain HTTP would show passwords and pictures to everyone on the way; on the device itself there is no way.
     words = "empty, or https://host without a path (http:// only for a server on this machine)"
-    return pattern("", rf"|https://[^\s/?#@]+|{_LOOPBACK}", words)
+    return checked("", _is_url, words)
+
+
+def _is_url(value: str) -> bool:
+    """Whether it can be called: a library that is given an address it cannot read raises errors of its own."""
+    if not (match := _HOST.fullmatch(value)):
+        return value == ""
+    scheme, host, port = match.groups()
+    if host.startswith("["):
+        try:
+            IPv6Address(host[1:-1])
+        except ValueError:
+            return False
+    return (scheme == "https" or host in _LOOPBACK) and (port is None or 1 <= int(port) <= 65_535)
 
 
 def _region(default: str) -> Any:

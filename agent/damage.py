@@ -11,7 +11,8 @@ from typing import Literal
 
 from agent.errors import NeedsOperator, RetryLater
 from agent.schema import refuse_newer
-from agent.sqlite import BUSY_S, is_damage, ours, unreadable
+from agent.shape import changed
+from agent.sqlite import BUSY_S, code_of, is_damage, ours, unreadable
 
 log = logging.getLogger(__name__)
 
@@ -93,18 +94,23 @@ def _look(file: Path, *, thorough: bool) -> _Found:
     with ours(file), closing(read_only(file)) as db:
         try:
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            refuse_newer(file, version)
             sequence = last_sequence(db)
-            answer = str(db.execute(check).fetchone()[0])
-        except sqlite3.DatabaseError as exc:
-            if not is_damage(exc):
+            answer = changed(db, version)
+            if not answer:
+                refuse_newer(file, version)
+                answer = str(db.execute(check).fetchone()[0])
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
+            # Of questions that are always right, SQLITE_ERROR says that the file's own description of itself cannot be understood.
+            if isinstance(exc, sqlite3.Error) and not is_damage(exc) and code_of(exc) != sqlite3.SQLITE_ERROR:
                 raise
             answer = str(exc)
     return _Found(None if answer == "ok" else answer, sequence, is_empty=version == 0)
 
 
 def read_only(file: Path, how: str = "mode=ro") -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_S, isolation_level=None)
+    db = sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_S, isolation_level=None)
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged name must not stop the question what is damaged
+    return db
 
 
 def last_sequence(db: sqlite3.Connection) -> int:

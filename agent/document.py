@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any
 
 
@@ -67,6 +68,7 @@ class DrivingLicence:
 Document = VehicleLicence | DrivingLicence
 
 _BESIDE = ("confidence", "other")
+_MOST, _LONGEST = 500, 1000  # fields, and characters of one: a page has fewer, an answer that says more is none of a page
 # What a gate is for; everything else in a licence is about a person, also where it is only the vehicle's colour or weight beside a name.
 IMPERSONAL = ("vin", "plate_number", "model", "engine_number")
 FIELDS = tuple(dict.fromkeys(each.name for kind in (VehicleLicence, DrivingLicence) for each in fields(kind) if each.name not in _BESIDE))
@@ -104,12 +106,12 @@ def _sorted(read: Iterable[tuple[str, str, float | None]], names: Mapping[str, s
     found: dict[str, Any] = {}
     sure: list[tuple[str, float]] = []
     other: list[tuple[str, str]] = []
-    for theirs, raw, confidence in read:
-        name, value = names.get(theirs, ""), raw.strip()
+    for theirs, raw, confidence in islice(read, _MOST):
+        name, value = names.get(theirs, ""), raw.strip()[:_LONGEST]
         if not value or name in found:
             continue
         if name not in ours:
-            other.append((theirs, value))
+            other.append((theirs[:_LONGEST], value))
             continue
         found[name] = value
         if confidence is not None:

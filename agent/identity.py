@@ -34,7 +34,7 @@ def machine_name() -> str:
     """`vin-` and twelve letters made from the machine id, which itself is to stay on the machine (machine-id(5))."""
     try:
         machine = _MACHINE_ID.read_text("ascii").strip()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         machine = ""
     if not machine:
         raise BadConfig(f"agent.id is empty and {_MACHINE_ID} gives no id to make one from: set agent.id")

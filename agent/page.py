@@ -6,6 +6,7 @@ from pathlib import Path
 from agent.bounds import Bounds
 from agent.document import Document, DrivingLicence, is_personal, values
 from agent.domain import Box, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
+from agent.vin_text import printable
 from agent.vision import encode
 
 
@@ -29,7 +30,8 @@ def as_rows(file: Path, document: Document) -> str:
     rows = [f"{file.name}  {kind}"]
     for name, text in values(document).items():
         confidence = f"{sure[name]:.2f}" if name in sure else "-"
-        rows.append(f"  {name:16}  {confidence:4}  {'personal' if is_personal(document, name) else '-':8}  {text}")
+        kept = "personal" if is_personal(document, name) else "-"
+        rows.append(f"  {printable(name):16}  {confidence:4}  {kept:8}  {printable(text)}")
     return "\n".join(rows)
 
 
@@ -43,4 +45,5 @@ def as_json(file: Path, reading: Reading, document: Document) -> str:
         "confidence": dict(document.confidence),
         "personal": [name for name in values(document) if is_personal(document, name)],
     }
-    return json.dumps(told, ensure_ascii=False)
+    # A page may be answered with half a surrogate pair, which no terminal takes.
+    return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")

@@ -157,7 +157,9 @@ def _number(file: Path, base: int = 10) -> int | None:
 
 
 def _number_of(word: str, base: int = 10) -> float | None:
+    """None also for `nan` and `inf`, which Python takes for numbers and the kernel never says."""
     try:
-        return float(word) if base == 10 else int(word, base)
+        number = float(word) if base == 10 else int(word, base)
     except ValueError:
         return None
+    return number if abs(number) < 2.0**64 else None

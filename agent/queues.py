@@ -102,11 +102,16 @@ class Spool:
         return None
 
     def _spooled(self, read_id: str, data: dict[str, Any], attempts: int) -> Spooled:
-        capture = capture_from_json(data["capture"], self._jpegs(read_id))
+        """Raises `ValueError` where the row says something else than a vehicle, whoever wrote it: it would be met for ever."""
+        calls = self._db.number("SELECT count(*) FROM ledger WHERE read_id = ?", (read_id,))
+        try:
+            capture = capture_from_json(data["capture"], self._jpegs(read_id))
+            readings, put_ms = tuple(reading_from_json(each) for each in data["readings"]), int(data["put_ms"])
+        except (KeyError, TypeError) as exc:
+            raise ValueError(f"the row of {read_id} is no vehicle: {exc!r}") from exc
         if capture.read_id != read_id:
             raise ValueError(f"the row of {read_id} speaks of {capture.read_id}")
-        calls = self._db.number("SELECT count(*) FROM ledger WHERE read_id = ?", (read_id,))
-        return Spooled(capture, tuple(reading_from_json(each) for each in data["readings"]), attempts, data["put_ms"], calls)
+        return Spooled(capture, readings, attempts, put_ms, calls)
 
     def _give_up(self, number: int, read_id: str) -> None:
         with self._db.transaction():
@@ -162,7 +167,7 @@ class Spool:
         """By their place in the capture; one that is damaged is put aside and missing here."""
         rows = self._db.select(f"SELECT key FROM pictures WHERE {_OF_READ} ORDER BY key", {"id": read_id})  # noqa: S608
         found = ((key, self._pictures.get(key)) for (key,) in list(rows))
-        return {int(key.rpartition("/")[2]): jpeg for key, jpeg in found if jpeg is not None}
+        return {int(place): jpeg for key, jpeg in found if jpeg is not None and (place := key.rpartition("/")[2]).isdecimal()}
 
     def __len__(self) -> int:
         return len(self._rows)

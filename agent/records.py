@@ -32,7 +32,7 @@ def reading_from_json(data: Json) -> Reading:
     try:
         confidence, fields = data["confidence"], tuple((str(name), str(text)) for name, text in data.get("fields", ()))
         return Reading(**{**data, "confidence": None if confidence is None else tuple(confidence), "fields": fields})
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise ValueError(f"this is not a reading: {exc!r}") from exc
 
 
@@ -43,9 +43,12 @@ def event_to_json(event: Event) -> Json:
 def event_from_json(data: Json) -> Event:
     """The event again; raises `ValueError` where `data` is none. Other keys may stand beside the event's own."""
     try:
-        return Event(data["id"], data["topic"], data["payload"])
+        event = Event(data["id"], data["topic"], data["payload"])
     except (KeyError, TypeError) as exc:
         raise ValueError(f"this is not an event: {exc!r}") from exc
+    if not (isinstance(event.id, str) and isinstance(event.topic, str) and isinstance(event.payload, dict)):
+        raise ValueError("this is not an event: its id and topic have to be texts, its payload an object")
+    return event
 
 
 def _plain(record: Capture | EncodedImage, without: str) -> Json:

@@ -1,24 +1,28 @@
 """How a settings class says what a key may be, and how TOML becomes such a class or one sentence about what is wrong."""
 
+import codecs
 import dataclasses
 import difflib
 import re
-import tomllib
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.errors import BadConfig
+from agent.toml_text import SHOWN, Path_, dotted, keys_by_line, quoted, toml
 
 T = TypeVar("T")
 _SECRET = re.compile("password|secret|token|access_key|api_key")  # keys whose value no complaint may repeat
-Path_ = tuple[str | int, ...]  # where in the file: ("camera", 0, "fps")
+_LARGEST = 1_000_000  # bytes of a configuration; every key with its reason takes 20 kB
+_LONGEST = 4000  # characters of one text: longer than any path or topic
 
 
 def masked(address: str) -> str:
     """An address as it may be shown: user and password before the host are masked, and every `=value` in it."""
-    return re.sub(r"=[^&]*", "=***", re.sub(r"(?<=://).*@", "***@", address))
+    scheme, mark, rest = address.partition("://")
+    login, at, host = rest.rpartition("@")
+    return re.sub(r"=[^&]*", "=***", f"{scheme}{mark}{'***' if login else ''}{at}{host}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,9 +64,9 @@ def one_of(default: str, *choices: str) -> Any:
     return _setting(default, Rule(words, lambda value: value in choices, choices))
 
 
-def some_of(*choices: str) -> Any:
-    """A list, empty by default; the rule is for each text in it."""
-    return _setting((), Rule(" or ".join(f'"{choice}"' for choice in choices), lambda value: value in choices, choices))
+def some_of(*choices: str, default: tuple[str, ...] = ()) -> Any:
+    """A list; the rule is for each text in it."""
+    return _setting(default, Rule(" or ".join(f'"{choice}"' for choice in choices), lambda value: value in choices, choices))
 
 
 def rectangle() -> Any:
@@ -85,46 +89,63 @@ def pattern(default: str, expression: str, words: str) -> Any:
     return _setting(default, Rule(words, lambda value: re.fullmatch(expression, value) is not None))
 
 
+def checked(default: Any, holds: Callable[[Any], bool], words: str) -> Any:
+    """A text that a function judges."""
+    return _setting(default, Rule(words, holds))
+
+
 def text(default: str) -> Any:
-    return _setting(default, Rule("text without line breaks", lambda value: value.isprintable()))
+    return _setting(default, Rule(f"text without line breaks, at most {_LONGEST} characters", is_line))
+
+
+def is_line(value: str) -> bool:
+    return value.isprintable() and len(value) <= _LONGEST
+
+
+def is_path(value: str) -> bool:
+    return is_line(value) and value != ""
+
+
+def is_file(path: str) -> bool:
+    """Whether there is such a file; a path that is too long for one is none."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
+def is_host(value: str) -> bool:
+    """Whether a resolver takes it for a name or an address; Python's raises something of its own where it does not."""
+    try:
+        return bool(re.fullmatch(r"[^\s/]{1,253}", value)) and value.isprintable() and bool(value.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def parse(file: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
     """The values of a TOML file and the line each key stands on; raises `BadConfig` where it is not TOML."""
+    source = source_of(file)
+    return toml(file, source), keys_by_line(source)
+
+
+def source_of(file: Path) -> str:
+    """The text of a file that a person wrote, its lines ended by line feeds; raises `BadConfig` where it is none."""
     try:
-        source = file.read_text("utf-8")
+        with file.open("rb") as content:
+            raw = content.read(_LARGEST + 1)
     except FileNotFoundError:
         raise BadConfig(f"{file}: there is no such file; name another with --config or run from where it is") from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise BadConfig(f"{file}: cannot be read as UTF-8 text: {exc}") from exc
+    except OSError as exc:
+        raise BadConfig(f"{file}: cannot be read: {exc.strerror or exc}") from exc
+    if len(raw) > _LARGEST:
+        raise BadConfig(f"{file}: has more than {_LARGEST // 1000} kB; this is no configuration, name another file")
+    if raw.startswith(codecs.BOM_UTF8):
+        raise BadConfig(f"{file}:1: begins with a byte-order mark, which TOML does not know; save it as UTF-8 without one")
     try:
-        return tomllib.loads(source), keys_by_line(source)
-    except tomllib.TOMLDecodeError as exc:
-        line = re.search(r"at line (\d+)", str(exc))
-        raise BadConfig(f"{file}:{line[1] if line else len(source.splitlines())}: this is not TOML: {exc}") from exc
-
-
-_HEADER = re.compile(r"^\s*(\[{1,2})\s*([^\[\]]+?)\s*\]{1,2}\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*(?:=|\.)""")
-
-
-def keys_by_line(source: str) -> dict[Path_, int]:
-    """Where each section and key of TOML text stands; the parser of the standard library does not tell."""
-    lines: dict[Path_, int] = {}
-    section: Path_ = ()
-    repeats: dict[str, int] = {}
-    for count, line in enumerate(source.splitlines(), 1):
-        if header := _HEADER.match(line):
-            section = tuple(part.strip(" \"'") for part in header[2].split("."))
-            if header[1] == "[[":
-                repeats[header[2]] = repeats.get(header[2], -1) + 1
-                section = (*section, repeats[header[2]])
-            elif section[0] in repeats:  # [camera.stream] belongs to the [[camera]] above it
-                section = (section[0], repeats[str(section[0])], *section[1:])
-            lines.setdefault(section, count)
-        elif key := _KEY.match(line):
-            lines.setdefault((*section, key[1]), count)
-    return lines
+        return raw.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as exc:
+        line = raw.count(b"\n", 0, exc.start) + 1
+        raise BadConfig(f"{file}:{line}: cannot be read as UTF-8 text: byte 0x{raw[exc.start]:02x}; save it as UTF-8") from exc
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,9 +193,9 @@ class Builder:
         return hint(value)
 
     def wrong(self, where: Path_, expected: str, value: Any, choices: tuple[str, ...] = ()) -> BadConfig:
-        told = masked(repr(value)) if "://" in repr(value) else repr(value)  # an address may also stand in a list that should be a text
-        shown = "a value that is kept secret" if where and _SECRET.search(str(where[-1])) and value else told
-        return BadConfig(f"{self._at(where)}: {dotted(where)} must be {expected}, not {shown}{_nearest(str(value), choices)}")
+        said = "a value that is kept secret" if where and _SECRET.search(str(where[-1])) and value else quoted(value, _hidden)
+        close = _nearest(value, choices) if isinstance(value, str) else ""
+        return BadConfig(f"{self._at(where)}: {dotted(where)} must be {expected}, not {said}{close}")
 
     def _unknown(self, where: Path_, key: str, known: list[str]) -> BadConfig:
         hint = _nearest(key, known) or f"; known here: {', '.join(known)}"
@@ -188,11 +209,13 @@ class Builder:
         return str(self.file)
 
 
-def dotted(where: Path_) -> str:
-    """`camera[0].fps`: the key as an operator would write it."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).lstrip(".")
+def _hidden(text: str) -> str:
+    """An address may also stand in a list that should be a text."""
+    return masked(text) if "://" in text else text
 
 
 def _nearest(word: str, known: typing.Iterable[str]) -> str:
+    if len(word) > SHOWN:
+        return ""
     close = difflib.get_close_matches(word, [name for name in known if name], n=1, cutoff=0.5)
     return f'; did you mean "{close[0]}"?' if close else ""

@@ -86,6 +86,9 @@ def ours(file: Path) -> Iterator[None]:
         if (sentence := _TROUBLE.get(code_of(exc))) is None:
             raise
         raise RetryLater(f"{file} {sentence} (SQLite: {exc})", code=LOCKED if code_of(exc) in _LOCKED else "") from exc
+    except UnicodeDecodeError as exc:
+        # Python cannot say what SQLite says: it names something in the file that is no text any more.
+        raise RetryLater(f"{file} {_TROUBLE[sqlite3.SQLITE_CORRUPT]}") from exc
 
 
 class Connection:
@@ -162,6 +165,9 @@ class Connection:
                 self._look_twice(exc)
             self.full = self.full or code_of(exc) == sqlite3.SQLITE_FULL
             self.refused = str(exc) if code_of(exc) in _REFUSED else self.refused
+            raise
+        except UnicodeDecodeError:
+            self.damaged = True
             raise
 
     def _look_twice(self, error: sqlite3.Error) -> None:

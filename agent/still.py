@@ -16,12 +16,14 @@ import numpy as np
 from agent import config, page
 from agent.books import Books, opened
 from agent.byhand import Purse
+from agent.camera.file import opened as opened_picture
 from agent.clock import Clock
 from agent.domain import Decision, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
 from agent.errors import BadConfig, Rejected, RetryLater
 from agent.ocr import DOCUMENTS, DocumentProvider, Provider, provider_class
 from agent.ocr.embedded import Embedded
 from agent.vin import judge
+from agent.vin_text import printable
 from agent.vision import barcode, encode, plate
 from agent.vision.sharpness import glare
 
@@ -218,19 +220,15 @@ def _each(files: Sequence[Path], tell: Callable[[Path, Pixels], bool]) -> bool:
 def _opened(file: Path) -> Pixels:
     """(height, width, 3) BGR; raises `Rejected` where there is no picture."""
     try:
-        data = np.frombuffer(file.read_bytes(), np.uint8)
-    except OSError as exc:
-        raise Rejected(f"{file}: cannot be read: {exc.strerror}") from exc
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if pixels is None:
-        raise Rejected(f"{file}: is no picture that can be opened; expected a JPEG or PNG file")
-    return np.asarray(pixels, np.uint8)
+        return opened_picture(file)
+    except Rejected as refusal:
+        raise Rejected(f"{file}: {refusal}") from refusal
 
 
 def _as_row(file: Path, sight: Sight) -> str:
     decision = sight.decision
     vin = decision.vin.value if decision.vin else "-" * 17
-    says = decision.vin.manufacturer if decision.vin else decision.raw.replace("\n", " ")
+    says = decision.vin.manufacturer if decision.vin else printable(decision.raw)
     return f"{vin}  {decision.outcome:12}  {decision.confidence:.2f}  {decision.reason or '-':13}  {file.name}  {says}".rstrip()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from agent import along, config, damage, handover
+from agent import along, config, damage, handover, shape
 from agent.ballast import clear_the_way
 from agent.damage import Loss, usable
 from agent.domain import Stamp
@@ -94,12 +94,14 @@ class Store:
         with ExitStack() as undo:
             db = Connection(state_dir / damage.FILE, settings.max_mb)
             undo.callback(db.close)
+            undo.callback(lambda: damage.mark_suspect(state_dir) if db.damaged else None)
             handover.keep_copy(db)
             # In one transaction: a new store that says nothing of the one before it must not exist.
             with db.transaction():
                 migrate(db)
                 store = cls(db, state_dir, settings, (loss,) if loss else ())
                 store._tell_losses()
+                shape.remember(db)
             store._settle_in(now_ms)
             undo.pop_all()
         return store

@@ -7,6 +7,7 @@ from agent.domain import Event
 from agent.errors import BadConfig
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+LONGEST_PREFIX = 200
 _LEVELS = re.compile(r"[^#+/\x00-\x1f]+(/[^#+/\x00-\x1f]+)*")
 
 
@@ -19,7 +20,7 @@ class Topics:
     agent: str
 
     def __post_init__(self) -> None:
-        if not _LEVELS.fullmatch(self.prefix):
+        if not is_prefix(self.prefix):
             raise BadConfig(f"mqtt.prefix must be topic levels without + and #, not {self.prefix!r}")
         level("site", self.site)
         level("agent id", self.agent)
@@ -62,6 +63,11 @@ class Topics:
     def last(self, event: Event) -> str:
         """Where the retained copy of a gate's final event goes."""
         return f"{self.root}/{event.topic.removesuffix('/vin')}/last"
+
+
+def is_prefix(prefix: str) -> bool:
+    """Levels of a topic, none of them empty, that leave room for what stands behind them."""
+    return len(prefix) <= LONGEST_PREFIX and prefix.isprintable() and bool(_LEVELS.fullmatch(prefix))
 
 
 def level(what: str, name: str) -> str:

@@ -68,6 +68,11 @@ def plausible(value: str) -> bool:
     return fits and value[-4:].isdigit() and not value[:3].isdigit() and len(set(value)) >= 5
 
 
+def printable(text: str) -> str:
+    """Foreign text as a terminal may be shown it: control characters, which could write anywhere on it, are blanks."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def folded(text: str) -> str:
     """The text with I, O and Q taken for the digits they look like."""
     return "".join(FOLDED.get(char, char) for char in text)

@@ -36,6 +36,8 @@ def _run(*command: str | Path, folder: Path) -> None:
 class Authority:
     """A certificate authority in a folder; makes certificates for the broker (127.0.0.1, localhost) and for clients."""
 
+    names = "IP:127.0.0.1,DNS:localhost"
+
     def __init__(self, folder: Path, name: str = "authority") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.file = folder, folder / "ca.pem"
@@ -43,12 +45,12 @@ class Authority:
         _run("openssl", "req", "-x509", *ca, "-days", "30", "-subj", f"/CN={name}", folder=folder)
 
     def issue(self, name: str, starts: int = 0, ends: int = 30) -> tuple[Path, Path]:
-        """The certificate and key files for a common name, valid between two days counted from today."""
+        """The certificate and key files for a common name, valid between two days counted from today, for the hosts in `names`."""
         key, request, certificate, settings = (self.folder / f"{name}.{ending}" for ending in ("key", "csr", "pem", "cnf"))
         new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", request)
         _run("openssl", "req", *new, "-subj", f"/CN={name}", folder=self.folder)
         (self.folder / "index").write_text("")
-        settings.write_text(_CA)
+        settings.write_text(f"{_CA}subjectAltName = {self.names}\n")
         between = [f"{datetime.now(UTC) + timedelta(days, -60):%Y%m%d%H%M%SZ}" for days in (starts, ends)]
         dates = ("-startdate", between[0], "-enddate", between[1])
         _run("openssl", "ca", "-batch", "-notext", "-config", settings, *dates, "-in", request, "-out", certificate, folder=self.folder)
@@ -72,7 +74,6 @@ unique_subject = no
 [any]
 commonName = supplied
 [names]
-subjectAltName = IP:127.0.0.1,DNS:localhost
 """
 
 

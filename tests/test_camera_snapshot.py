@@ -150,7 +150,7 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "nothing": (picture(b""), "sent 0 bytes that are no JPEG picture"),
     "half a picture": (picture(jpeg(1)[:-300]), "a part is missing"),
     "half of what was promised": (answers(reply(jpeg(1)[:500], length=5000)), "broke off in the middle"),
-    "a damaged picture": (picture(damaged()), "sent a damaged picture"),
+    "a damaged picture": (picture(damaged()), "is a damaged JPEG picture"),
     "a picture that would fill the memory": (picture(bomb()), "60000 × 60000 px"),
     "no end of it": (floods, r"sends more than 0\.5 MB"),
     "silence": (silent, "did not answer in full within 1 s"),

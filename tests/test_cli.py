@@ -51,7 +51,8 @@ def test_an_unknown_provider_is_a_wrong_configuration(command: str, tmp_path: Pa
     (tmp_path / "agent.toml").write_text(f"[agent]\nstate_dir = '{tmp_path}/state'\n[reading]\nchain = ['tencant']\n", "utf-8")
     done = vin_agent(command, "--config", tmp_path / "agent.toml")
     assert done.returncode == 78
-    assert 'there is no provider "tencant"' in done.stderr
+    assert "agent.toml:4: reading.chain[0] must be" in done.stderr
+    assert "not 'tencant'; did you mean \"tencent\"?" in done.stderr
     assert not (tmp_path / "state").exists()
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from agent import cli, config, config_accounts
 from agent.bounds import Bounds
 from agent.clock import Clock
+from agent.config_accounts import READERS
 from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr import DOCUMENTS, PROVIDERS, common_bounds, open_providers
 from agent.ocr.cloud import sample
@@ -168,7 +169,7 @@ def test_the_sample_is_a_picture_every_provider_takes() -> None:
 
 
 def test_the_registry_knows_every_provider_by_the_name_it_gives_itself() -> None:
-    assert set(PROVIDERS) == {*NAMES, "embedded"}
+    assert set(PROVIDERS) == {*NAMES, "embedded"} == set(READERS)
     for name in NAMES:
         assert kind(name)(settings()).name == name
     chain = open_providers(replace(settings(), reading=config.Reading(chain=("huawei", "tencent"))))

@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from agent import config
+from agent import config, shape
 from agent.errors import NeedsOperator, RetryLater
 from agent.store import Audit, Store
 from tests.samples import capture, event
@@ -193,12 +194,42 @@ def test_damage_met_at_work_is_found_by_the_next_start_also_where_the_quick_chec
         # An index that lacks an entry of its table: sound pages, wrong content.
         store._db.execute("PRAGMA writable_schema = ON")
         store._db.execute("UPDATE sqlite_master SET sql = sql || ' WHERE attempts < 0' WHERE name = 'spool_due'")
+        shape.remember(store._db)  # which would see the trick, not the damage
     with open_store(file.parent) as store:
         assert store.losses == (), "the quick check does not see it"
         store._db.damaged = True
 
     with open_store(file.parent) as store:
         assert [loss.reason for loss in store.losses] == ["damaged"]
+    with open_store(file.parent) as store:
+        assert store.losses == ()
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("PRAGMA user_version = 2", "its version was"),
+        ("PRAGMA user_version = 966930839", "its version was"),
+        ("UPDATE facts SET value = x'00'; PRAGMA user_version = 23", "its version is 23, and what it was cannot be read"),
+        ("UPDATE sqlite_master SET sql = replace(sql, 'value', 'valux') WHERE name = 'audits'", "audits is not described"),
+        ("UPDATE sqlite_master SET sql = replace(sql, 'value', 'valux') WHERE name = 'facts'", "facts is not described"),
+        ("UPDATE facts SET value = x'00'; PRAGMA user_version = 2", "but it has the table"),
+        (
+            "UPDATE facts SET value = x'00'; UPDATE sqlite_master SET sql = replace(sql, 'value', 'valux') WHERE name = 'audits'",
+            "audits is not described",
+        ),
+    ],
+)
+def test_a_store_whose_description_of_itself_is_damaged_ends_no_start(file: Path, what: str, words: str) -> None:
+    """Each of these ended every start with an error of SQLite's, or with a release that nobody had installed."""
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.executescript(what)
+
+    with open_store(file.parent) as store:
+        assert [loss.reason for loss in store.losses] == ["damaged"]
+        assert words in store.losses[0].detail
+        assert store.losses[0].last_sequence > 0, "no number may mean two events"
     with open_store(file.parent) as store:
         assert store.losses == ()
 

@@ -92,7 +92,7 @@ def test_a_cloud_reader_can_stand_in_for_the_embedded_one() -> None:
     ("arguments", "code", "sentence"),
     [
         (("--provider", "tencent"), 2, "--provider tencent needs --url"),
-        (("--provider", "tencant", "--url", "http://127.0.0.1:1"), 78, "there is no provider"),
+        (("--provider", "tencant", "--url", "http://127.0.0.1:1"), 78, "reading.chain[0] must be"),
         (("--provider", "tencent", "--url", "http://ocr.example"), 78, "provider.tencent.url must be"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import along, config
+from agent import along, config, shape
 from agent.clock import Clock
 from agent.domain import Stamp
 from agent.errors import BadConfig, RetryLater
@@ -533,8 +533,9 @@ def test_a_store_of_a_newer_release_or_of_an_agent_that_runs_is_no_failing_disk(
     with pytest.raises(RetryLater, match="locked by another program"):
         Store.start(tmp_path, SETTINGS, NOW)
     other.execute("ROLLBACK")
-    other.execute("PRAGMA user_version = 99")
     other.close()
+    store._db.execute("PRAGMA user_version = 99")
+    shape.remember(store._db)
 
     with pytest.raises(BadConfig, match="newer release"):
         Store.start(tmp_path, SETTINGS, NOW)

@@ -16,7 +16,8 @@ import pytest
 from agent import promise
 from agent.config_http import Http
 from agent.errors import AgentError, BadConfig, NeedsOperator, RetryLater
-from agent.ocr.http import LONGEST_WAIT_S, MAX_ANSWER, Answer, client, send
+from agent.ocr.faults import LONGEST_WAIT_S
+from agent.ocr.http import MAX_ANSWER, Answer, client, send
 from agent.ocr.vendor_clock import VendorClock
 from agent.settings import Secret
 from tests.broker import Authority

@@ -13,13 +13,15 @@ import cv2
 import numpy as np
 
 from agent import config
+from agent.camera.file import opened
 from agent.camera.opencv import quiet
 from agent.clock import Clock
 from agent.domain import Frame, Pixels
-from agent.errors import NeedsOperator
+from agent.errors import NeedsOperator, Rejected
+from agent.vision.decode import refuse_giant
 
 log = logging.getLogger(__name__)
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 class ReplayCamera:
@@ -63,10 +65,14 @@ def _source(settings: config.Camera) -> Callable[[int], Iterator[Pixels]]:
     """What one round of the source gives, by the number of the round."""
     if settings.source == "scene":
         return lambda turn: _scene(settings, turn)
-    path = Path(settings.source).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(settings.source).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError):  # longer than any path, or the home of somebody who is not there
+        path, is_folder, is_file = Path(settings.source), False, False
+    if is_folder:
         return lambda _turn: _folder(path)
-    if path.is_file():
+    if is_file:
         return lambda _turn: _video(path)
     raise NeedsOperator(f'{path}: there is no such folder or video; set camera.source to one, or to "scene" for the rendered gate')
 
@@ -105,15 +111,10 @@ def _folder(folder: Path) -> Iterator[Pixels]:
 def _picture(file: Path) -> Pixels | None:
     """One picture in BGR, or None with a warning where it is none."""
     try:
-        data = np.frombuffer(file.read_bytes(), np.uint8)
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error) as exc:
-        log.warning("%s is left out: %s", file, exc)
+        return opened(file)
+    except Rejected as refusal:
+        log.warning("%s is left out: it %s", file, refusal)
         return None
-    if pixels is None:
-        log.warning("%s is left out: it is not a picture OpenCV can read", file)
-        return None
-    return np.asarray(pixels, np.uint8)
 
 
 def _video(file: Path) -> Iterator[Pixels]:
@@ -121,7 +122,10 @@ def _video(file: Path) -> Iterator[Pixels]:
     # One decoding thread: more of them hold frames back and cost memory for no gain at gate speed.
     capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
+        refuse_giant(capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         while (answer := capture.read())[0]:
             yield np.asarray(answer[1], np.uint8)
+    except Rejected as refusal:
+        raise NeedsOperator(f"{file}: this video {refusal}; name another as camera.source") from None
     finally:
         capture.release()

@@ -6,21 +6,19 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-import cv2
 import httpx
-import numpy as np
 
 from agent import config
 from agent.camera import web
 from agent.clock import Clock
 from agent.config_network import parted, unclear
 from agent.domain import Frame, Pixels
-from agent.errors import NeedsOperator, RetryLater
-from agent.ocr import deadline, jpeg
+from agent.errors import NeedsOperator, Rejected, RetryLater
+from agent.ocr import deadline, jpeg, unpack
 from agent.settings import masked
+from agent.vision.decode import decode
 
 _AGAIN_S = 0.5  # a picture that was no new one is asked for again after this
-_LONGEST_SIDE = 8192  # pixels; a file of a few kilobytes may claim a picture that fills the memory
 
 
 class SnapshotCamera:
@@ -95,7 +93,7 @@ class SnapshotCamera:
             if answer.status_code != 200:
                 target = answer.next_request.url.host if answer.next_request else ""
                 raise web.refusal(self._name, answer.status_code, logged_in=self._logged_in, target=target)
-            for part in answer.iter_bytes():
+            for part in unpack.parts(answer):
                 parts.append(part)
                 size += len(part)
                 if size > most:
@@ -107,16 +105,12 @@ class SnapshotCamera:
     def _decoded(self, data: bytes) -> Pixels:
         """BGR of a whole JPEG; raises `RetryLater` for anything else."""
         try:
-            sides = jpeg.size(data.rstrip(b"\r\n\0"))
+            jpeg.size(data.rstrip(b"\r\n\0"))
         except ValueError as exc:
             raise RetryLater(
                 f"{self._name} sent {len(data)} bytes that are no JPEG picture ({exc}); check the path in camera.source"
             ) from None
-        if max(sides) > _LONGEST_SIDE:
-            raise RetryLater(
-                f"{self._name} sent a picture of {sides[0]} × {sides[1]} px; the most is {_LONGEST_SIDE} px, lower it in the camera"
-            )
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise RetryLater(f"{self._name} sent a damaged picture of {len(data)} bytes; the camera or the way to it is disturbed")
-        return np.asarray(pixels, np.uint8)
+        try:
+            return decode(data)
+        except Rejected as refusal:
+            raise RetryLater(f"{self._name} sent a picture that {refusal}; look at the camera's settings and the way to it") from None

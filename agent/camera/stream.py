@@ -9,7 +9,8 @@ import cv2
 from agent import config
 from agent.camera import knock
 from agent.config_network import joined, parted
-from agent.errors import RetryLater
+from agent.errors import Rejected, RetryLater
+from agent.vision.decode import refuse_giant
 
 SCHEMES = ("rtsp://", "rtsps://", "http://", "https://")
 _LEAST_S = 0.3  # too little for a camera to say anything in
@@ -21,7 +22,7 @@ def opened(settings: config.Camera, name: str) -> cv2.VideoCapture:
     knock.reach(settings.source, name, settings.open_timeout_s)
     capture = _capture(settings, max(_LEAST_S, ends - time.monotonic()))
     if capture.isOpened():
-        return capture
+        return _checked(capture, name)
     if (left := ends - time.monotonic()) > _LEAST_S:
         # FFmpeg tells its reasons to its log alone, together with the password.
         knock.ask(settings, name, left)
@@ -29,6 +30,16 @@ def opened(settings: config.Camera, name: str) -> cv2.VideoCapture:
     raise RetryLater(
         f"{name} gave no video within {seconds}; check that the camera is on, its address, and that it streams H.264, H.265 or JPEG"
     )
+
+
+def _checked(capture: cv2.VideoCapture, name: str) -> cv2.VideoCapture:
+    """The same, if its frames are of a size: OpenCV knows it before it decodes one, and gives all that follow the size of the first."""
+    try:
+        refuse_giant(capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    except Rejected as refusal:
+        capture.release()
+        raise RetryLater(f"{name} sends video that {refusal}; lower it in the camera") from None
+    return capture
 
 
 def _capture(settings: config.Camera, seconds: float) -> cv2.VideoCapture:

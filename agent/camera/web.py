@@ -3,6 +3,7 @@
 import logging
 import ssl
 from collections.abc import Generator
+from urllib.request import parse_http_list
 
 import httpx
 
@@ -29,7 +30,11 @@ class Login(httpx.Auth):
             self._chosen = self._choice(response.headers.get_list("www-authenticate"))
             if self._chosen is None:
                 return
-        yield from self._chosen.auth_flow(request)
+        try:
+            yield from self._chosen.auth_flow(request)
+        except (ValueError, KeyError, IndexError):
+            # The library looks at a later challenge by itself.
+            raise httpx.RemoteProtocolError("the log-in it asks for cannot be understood", request=request) from None
 
     def _choice(self, offers: list[str]) -> httpx.Auth | None:
         kinds = {offer.partition(" ")[0].lower(): offer for offer in offers}
@@ -39,8 +44,12 @@ class Login(httpx.Auth):
 
 
 def _known(offer: str) -> bool:
-    """Whether the library can answer this digest: it breaks on algorithms it does not know, and on integrity protection."""
-    fields = [field.strip().partition("=") for field in offer.partition(" ")[2].split(",")]
+    """Whether the library can answer this digest: it breaks on a field without a value, on algorithms it does not know, and on integrity
+    protection.
+    """
+    fields = [field.strip().partition("=") for field in parse_http_list(offer.partition(" ")[2])]
+    if not all(value for _, _, value in fields):
+        return False
     said = {key.lower(): value.strip('" ') for key, _, value in fields}
     return said.get("algorithm", "MD5").upper() in _DIGESTS and said.get("qop", "auth") != "auth-int"
 

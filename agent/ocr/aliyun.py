@@ -95,7 +95,7 @@ def parse(answer: Answer) -> Seen | Refusal:
         return Refusal("", "the answer has no Data")
     try:
         data = _object(said.get("Data"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return Refusal("", "Data holds no JSON")
     value, confidence = _vin(data)
     return Seen(value, confidence, str(said.get("RequestId") or "") or None)
@@ -109,7 +109,8 @@ def _object(data: object) -> Mapping[str, Any]:
 
 def _vin(data: Mapping[str, Any]) -> tuple[str, tuple[float, ...] | None]:
     """The text and its probability for each character; the page shows it under `data` and, with 0…100, in a list beside it."""
-    for pair in data.get("prism_keyValueInfo") or ():
+    pairs = data.get("prism_keyValueInfo")
+    for pair in pairs if isinstance(pairs, list) else ():
         if isinstance(pair, dict) and "vin" in str(pair.get("key", "")).lower() and isinstance(pair.get("value"), str):
             text, sure = pair["value"].strip(), pair.get("valueProb")
             share = float(sure) / 100 if isinstance(sure, int | float) and 0 <= sure <= 100 else None

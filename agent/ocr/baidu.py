@@ -15,6 +15,7 @@ from agent.ocr.tables.baidu import BAIDU
 
 HOST = "https://aip.baidubce.com"
 RENEW_S = 86_400  # a token lives for thirty days; one that has a day left is renewed
+_YEAR_S = 366 * 86_400
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -92,7 +93,8 @@ def parse_token(answer: Answer) -> Token | Refusal:
         return Refusal(str(said["error"]), str(said.get("error_description") or ""))
     value, life_s = said.get("access_token"), said.get("expires_in")
     if answer.status == 200 and isinstance(value, str) and isinstance(life_s, int | float):
-        return Token(value, float(life_s))
+        # Within a year, whatever it says: JSON has numbers that no float and no clock can hold, and NaN is no time at all.
+        return Token(value, float(min(life_s, _YEAR_S)) if life_s > 0 else 0.0)
     return Refusal("", "the login was answered without a token")
 
 

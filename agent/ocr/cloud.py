@@ -20,6 +20,7 @@ from agent.ocr.faults import Action, Fault, Table, error, find
 from agent.ocr.http import Answer, client, send
 from agent.ocr.jpeg import checked, size
 from agent.ocr.vendor_clock import VendorClock
+from agent.vin_text import printable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -223,8 +224,7 @@ class Cloud:
         checked(image, self.bounds, self.name)
         body = api.body(image.jpeg)
         seen, answer = line.ask(lambda: api.request(body, line), api.parse, api.table, api.mend, billed=True)
-        fields = told(seen.document, api.told) if seen.document else ()
-        return Reading(seen.text, seen.confidence, self.name, image.number, seen.request_id, answer.local_ms, fields), seen
+        return reading_of(seen, api.told, self.name, image.number, answer.local_ms), seen
 
     def knows_time(self) -> bool:
         """Whether the vendor has told the time; asks for it, unpaid, where it has not yet."""
@@ -248,9 +248,18 @@ class Cloud:
             if refused.action not in (Action.NOVIN, Action.REJECT):
                 raise
             return f"{self.name} takes our calls; of the sample it says: {refused}"
-        return f"{self.name} read the sample: {reading.text or 'no VIN'}"
+        return f"{self.name} read the sample: {printable(reading.text) or 'no VIN'}"
 
 
+def reading_of(seen: Seen, named: Iterable[str], provider: str, image: int, latency_ms: int) -> Reading:
+    """What is kept of an answer; of text beyond any page's, which would have to be searched for VINs, only the beginning is."""
+    confidence = seen.confidence[:_LONGEST] if seen.confidence else seen.confidence
+    fields = told(seen.document, named) if seen.document else ()
+    request_id = seen.request_id[:_LONGEST_ID] if seen.request_id else seen.request_id
+    return Reading(seen.text[:_LONGEST], confidence, provider, image, request_id, latency_ms, fields)
+
+
+_LONGEST, _LONGEST_ID = 4000, 200  # characters
 _NONE = "the picture shows none that it can read; another picture or another reader may do"
 
 

@@ -10,6 +10,8 @@ from agent.errors import AgentError, NeedsOperator, Rejected, RetryLater
 PROBE_S = 600.0  # how long a provider that waits for a person is left alone before it is asked again
 CLOCK_S = 60.0  # after a second refusal for the time: until the next answer may have corrected it
 UNKNOWN_TRIES = 2
+LONGEST_WAIT_S = 86_400.0  # a vendor that asks for more is asked again after a day
+_LONGEST_CODE = 200  # characters that are looked at; each part of a code costs a look at the table
 VENDOR_ZONE_S = 8 * 3600  # daily counts of the vendors end at midnight in China, UTC+8
 
 
@@ -64,7 +66,7 @@ class Table:
     charged: bool | None = None
 
     def canonical(self, code: str) -> str:
-        code = code.strip()
+        code = code.strip()[:_LONGEST_CODE]
         for old, new in self.spelt:
             if code.startswith(old):
                 return new + code.removeprefix(old)
@@ -119,7 +121,7 @@ def _keys(code: str, status: int) -> Iterator[str]:
 
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-_WINDOW = re.compile(r"limit:\s*\d+\s*,\s*time:\s*(\d+)\s*(second|minute|hour|day)", re.IGNORECASE)
+_WINDOW = re.compile(r"limit:\s*\d+\s*,\s*time:\s*([0-9]{1,9})\s*(second|minute|hour|day)", re.IGNORECASE)
 
 
 def _wait(row: Row, message: str, retry_after: float | None, now: float | None) -> float | None:
@@ -127,7 +129,7 @@ def _wait(row: Row, message: str, retry_after: float | None, now: float | None) 
     if retry_after is not None:
         return retry_after
     if row.action is Action.THROTTLE and (window := _WINDOW.search(message)):
-        return float(int(window[1]) * _UNITS[window[2].lower()])
+        return min(float(int(window[1]) * _UNITS[window[2].lower()]), LONGEST_WAIT_S)
     if row.midnight:
         return 3600.0 if now is None else until_midnight(now)
     return row.after

@@ -13,13 +13,12 @@ import httpx
 from agent import promise
 from agent.config_http import Http
 from agent.errors import BadConfig, NeedsOperator
-from agent.ocr import deadline
-from agent.ocr.faults import plain
+from agent.ocr import deadline, unpack
+from agent.ocr.faults import LONGEST_WAIT_S, plain
 from agent.ocr.transport import STALE, Way, later, trouble
 from agent.ocr.vendor_clock import unix
 
 MAX_ANSWER = 1024 * 1024  # bytes; the largest known answer, a licence with every field and its boxes, has some 20 kB
-LONGEST_WAIT_S = 86_400.0
 _ENDS = "ends"  # the extension of a request that says when it must be over
 
 
@@ -165,7 +164,7 @@ def _once(http: httpx.Client, request: httpx.Request) -> Answer:
 
 def _body(response: httpx.Response) -> bytes:
     parts, size = [], 0
-    for part in response.iter_bytes():
+    for part in unpack.parts(response):
         parts.append(part)
         size += len(part)
         if size > MAX_ANSWER:

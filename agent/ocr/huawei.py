@@ -85,10 +85,16 @@ def result(answer: Answer) -> Mapping[str, Any] | Refusal:
     if not said.code and answer.status == 401:
         # Some gateways on the way keep the text and lose the code; what to do stands in the text.
         said = Refusal("APIG.0301", said.message)
-    if found_date := _EXPIRED.search(said.message):
-        when = datetime.strptime(found_date[1], _DATE).replace(tzinfo=UTC)
-        return Refusal(said.code, said.message, format_datetime(when, usegmt=True))
-    return said
+    return Refusal(said.code, said.message, _time_in(said.message))
+
+
+def _time_in(message: str) -> str:
+    """The vendor's time as an HTTP date; empty where the text names none, or one that no calendar has."""
+    try:
+        found = _EXPIRED.search(message)
+        return format_datetime(datetime.strptime(found[1], _DATE).replace(tzinfo=UTC), usegmt=True) if found else ""
+    except ValueError:
+        return ""
 
 
 def text(value: object) -> str:

@@ -9,13 +9,17 @@ from email.utils import parsedate_to_datetime
 log = logging.getLogger(__name__)
 
 ALERT_S = 60.0
+_YEARS = range(1971, 2200)
 
 
 def unix(date: str) -> float | None:
-    """Unix seconds of a date in a header (RFC 9110), which is always in GMT; None where it is no date."""
+    """Unix seconds of a date in a header (RFC 9110), which is always in GMT; None where it is no date, or none of our time.
+
+    From the last second of the year 9999 on there is no date to sign a call with.
+    """
     try:
         found = parsedate_to_datetime(date)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() if found.year in _YEARS else None
     except (ValueError, OverflowError):
         return None
 

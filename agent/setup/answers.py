@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from agent import config, config_accounts
 from agent.config_network import parted, unclear
 from agent.ocr import PROVIDERS
-from agent.settings import Rule, Secret
+from agent.settings import Rule, Secret, is_file, is_line
 from agent.setup.ask import PORT, Asker, rule_of
 from agent.setup.found import cameras
 
@@ -20,8 +20,8 @@ _CAMERA = Rule(
     lambda text: _driver(text) != "" and not unclear(text),
 )
 _PROVIDER = Rule(f"one of {', '.join(PROVIDERS)}", lambda text: text in PROVIDERS)
-_CA = Rule("a file that exists, or nothing for the authorities this system trusts", lambda text: not text or Path(text).is_file())
-_LINE = Rule("text without line breaks", str.isprintable)
+_CA = Rule("a file that exists, or nothing for the authorities this system trusts", lambda text: not text or is_file(text))
+_LINE = Rule("text without line breaks", is_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,14 @@ def _driver(source: str) -> str:
         return "picamera2"
     if source.startswith("/dev/"):
         return "opencv"
-    return "replay" if source == "scene" or (source and Path(source).exists()) else ""
+    return "replay" if source == "scene" or (source and _exists(source)) else ""
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # too long for a path
+        return False
 
 
 def _broker(asker: Asker, before: config.Mqtt, secrets: dict[str, str]) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 import argparse
 import difflib
 import getpass
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from agent.errors import BadConfig
-from agent.settings import Rule, masked
+from agent.settings import Rule, masked, source_of
+from agent.toml_text import quoted, shown, toml
 
 _YES, _NO = ("y", "yes", "true"), ("n", "no", "false")
+_LARGEST = 10**18  # of a number among the answers; none of them asks for more than a port
 YES_OR_NO = Rule("yes or no", lambda text: text.lower() in _YES + _NO)
-PORT = Rule("a number from 1 to 65535", lambda text: text.isdecimal() and 1 <= int(text) <= 65535)
+PORT = Rule("a number from 1 to 65535", lambda text: text.isdecimal() and len(text) < 6 and 1 <= int(text) <= 65535)
 
 
 def rule_of(section: type[Any], key: str) -> Rule:
@@ -35,9 +36,9 @@ class Asker:
             text, was_typed = self._text(key, question, default, secret)
             if rule.holds(text):
                 return text
-            value = "a value that is kept secret" if secret and text else repr(masked(text) if "://" in text else text)
+            value = "a value that is kept secret" if secret and text else quoted(masked(text) if "://" in text else text)
             if not was_typed:
-                raise BadConfig(f'the answer "{key}" must be {rule.expected}, not {value}')
+                raise BadConfig(f'the answer "{shown(key)}" must be {rule.expected}, not {value}')
             print(f"  That must be {rule.expected}.")
 
     def chosen(self, key: str, question: str, offers: Mapping[str, str], default: str, rule: Rule) -> str:
@@ -48,7 +49,8 @@ class Asker:
         listed = dict(enumerate(offers, 1))
 
         def meant(text: str) -> str:
-            return listed.get(int(text), text) if text.isdecimal() and self._asks and key not in self._given else text
+            chosen = text.isdecimal() and len(text) < 6 and self._asks and key not in self._given
+            return listed.get(int(text), text) if chosen else text
 
         text = self.answer(key, question, default, Rule(rule.expected, lambda text: text == default or rule.holds(meant(text))))
         return text if text == default else meant(text)
@@ -65,7 +67,7 @@ class Asker:
         for key in self._given.keys() - self._used:
             close = difflib.get_close_matches(key, self._used, n=1)
             hint = f'did you mean "{close[0]}"?' if close else "it was not asked for"
-            raise BadConfig(f'there is no answer "{key}"; {hint}')
+            raise BadConfig(f'there is no answer "{shown(key)}"; {hint}')
 
     def _text(self, key: str, question: str, default: str, secret: bool) -> tuple[str, bool]:
         self._used.add(key)
@@ -96,10 +98,10 @@ def given(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _from_file(file: Path) -> dict[str, str]:
-    try:
-        read = tomllib.loads(_read(file))
-    except tomllib.TOMLDecodeError as exc:
-        raise BadConfig(f"{file}: this is not TOML: {exc}") from exc
+    read = toml(file, source_of(file))
+    for key, value in read.items():
+        if not isinstance(value, str | int | float) or (isinstance(value, int) and abs(value) > _LARGEST):
+            raise BadConfig(f"{file}: the answer {shown(key)} must be a text, a number, true or false")
     return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in read.items()}
 
 

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 
 from agent.domain import Box
+from agent.vision import header
 from agent.vision.patch import Patch
 from agent.vision.standing import Spot
 
+_MOST_PIXELS = 1_000_000  # a patch has a twentieth of that
 Json = dict[str, Any]
 
 
@@ -35,12 +37,16 @@ def spots(kept: Iterable[tuple[str, Json]]) -> Iterator[Spot]:
     for name, data in kept:
         try:
             yield Spot(name, _patch(data), bool(data["arrived"]), 0.0)
-        except (KeyError, TypeError, ValueError, binascii.Error, cv2.error):
+        except (KeyError, TypeError, ValueError, OverflowError, binascii.Error, cv2.error):
             continue
 
 
 def _patch(data: Json) -> Patch:
-    pixels = cv2.imdecode(np.frombuffer(base64.b64decode(data["png"], validate=True), np.uint8), cv2.IMREAD_GRAYSCALE)
+    png = base64.b64decode(data["png"], validate=True)
+    found = header.read(png)
+    if found is None or found.pixels > _MOST_PIXELS:
+        raise ValueError("this is no patch")
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     if pixels is None:
         raise ValueError("this is no picture")
     (left, top), (width, height) = data["corner"], data["frame"]

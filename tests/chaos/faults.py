@@ -29,6 +29,7 @@ from tests.chaos import (
     vote,
     ways,
     writes,
+    wrong,
 )
 from tests.chaos.row import Row
 
@@ -59,6 +60,7 @@ FAULTS: dict[str, Fault] = {
     "R26": hangs.fault_of_the_dead,
     "R28": memory.fault,
     "R29": canaries.fault,
+    "R30": wrong.fault,
     "R31": reloads.fault,
     "R32": writes.fault,
     "R33": soak.fault,

@@ -2,13 +2,12 @@
 
 import json
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent import config, schema
+from agent import config, schema, shape
 from agent.clock import Clock
 from agent.queues import Outbox, Spool
 from agent.sqlite import Connection
@@ -94,8 +93,10 @@ def _break_the_configuration(gateway: Gateway) -> None:
 
 
 def _make_newer(gateway: Gateway) -> None:
-    with closing(sqlite3.connect(gateway.state / "agent.db")) as db:
+    """As every release does: with the number goes what the tables were made as, or a greater number would be taken for damage."""
+    with closing(Connection(gateway.state / "agent.db", 256)) as db, db.transaction():
         db.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+        shape.remember(db)
 
 
 def _refused(folder: Path, port: int, count: int, outcome: Outcome, what: str, spoil: Callable[[Gateway], None], said: str) -> None:
