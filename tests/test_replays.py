@@ -72,16 +72,22 @@ def test_what_waits_for_its_first_sending_is_no_replay(store: Store) -> None:
     assert store.outbox.replay(0, 2**60, NOW) == 10
 
 
+def trimmed_later(store: Store, now_ms: int) -> int:
+    """How many sent events went; ages are believed once the clock was steady for an hour."""
+    store.trim(now_ms)
+    return store.trim(now_ms + 60 * MINUTE_MS).sent_events
+
+
 def test_a_replay_does_not_keep_an_event_longer_than_its_days(store: Store) -> None:
     store.outbox.replay(0, 2**60, NOW)
     store.outbox.sent(marked(store), NOW + 7 * DAY_MS)
-    assert store.trim(NOW + 8 * DAY_MS + 1).sent_events == 10
+    assert trimmed_later(store, NOW + 8 * DAY_MS + 1) == 10
     assert store._db.number("SELECT count(*) FROM replays") == 0
 
 
 def test_days_that_are_over_end_a_replay_that_was_not_done(store: Store) -> None:
     store.outbox.replay(0, 2**60, NOW)
-    store.trim(NOW + 8 * DAY_MS + 1)
+    trimmed_later(store, NOW + 8 * DAY_MS + 1)
     assert store._db.number("SELECT count(*) FROM replays") == 0
 
 
@@ -116,7 +122,7 @@ def test_live_events_and_the_backlog_go_before_it(broker: Broker, yard: Subscrib
         work(started, lambda: not outbox.again)
     numbers = [int(valid(each.topic, each.payload)["sequence"]) for each in yard.wait_count(41)]
     assert numbers[:20] == backlog
-    assert numbers.index(live) < 35
+    assert numbers.index(live) <= 35, "it waits for what is on its way alone"
     assert sorted(numbers) == list(range(1, 42))
 
 

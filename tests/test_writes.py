@@ -102,5 +102,5 @@ def test_health_says_what_a_vehicle_costs_the_card(tmp_path: Path) -> None:
     disk = health(tmp_path / "a", Writes(500_000, 1_000_000), vehicles=20)["disk"]
 
     assert (disk["agent_written_today_bytes"], disk["bytes_per_event"]) == (500_000, 50_000)
-    assert disk["flushes_per_event"] == 1.0
+    assert disk["flushes_per_event"] == pytest.approx(1.0, abs=0.1), "and a commit or so of the agent's own"
     assert "bytes_per_event" not in health(tmp_path / "b", Writes(500_000, 1_000_000))["disk"], "no vehicle, nothing to divide by"
