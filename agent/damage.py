@@ -95,16 +95,23 @@ def _look(file: Path, *, thorough: bool) -> _Found:
         try:
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
             sequence = last_sequence(db)
-            answer = changed(db, version)
+            answer = _read_only_for_ever(file) or changed(db, version)
             if not answer:
                 refuse_newer(file, version)
                 answer = str(db.execute(check).fetchone()[0])
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, MemoryError) as exc:
             # Of questions that are always right, SQLITE_ERROR says that the file's own description of itself cannot be understood.
             if isinstance(exc, sqlite3.Error) and not is_damage(exc) and code_of(exc) != sqlite3.SQLITE_ERROR:
                 raise
-            answer = str(exc)
+            answer = str(exc) or "something in it claims to be larger than the memory"
     return _Found(None if answer == "ok" else answer, sequence, is_empty=version == 0)
+
+
+def _read_only_for_ever(file: Path) -> str:
+    """Byte 18 of SQLite's file format says how it may be written: more than 2 makes a sound file look like a disk without rights."""
+    with file.open("rb") as raw:
+        raw.seek(18)
+        return "" if raw.read(1) in (b"\1", b"\2") else "it says that it may not be written"
 
 
 def read_only(file: Path, how: str = "mode=ro") -> sqlite3.Connection:
@@ -115,7 +122,7 @@ def read_only(file: Path, how: str = "mode=ro") -> sqlite3.Connection:
 
 def last_sequence(db: sqlite3.Connection) -> int:
     """The new store counts on from here, so that no number means two events; 0 where there is nothing to read."""
-    with suppress(sqlite3.OperationalError):
+    with suppress(sqlite3.OperationalError, MemoryError):  # the latter of a row that claims to be larger than the memory
         row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
         return row[0] if row and isinstance(row[0], int) else 0
     return 0

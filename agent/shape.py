@@ -31,7 +31,7 @@ def changed(db: sqlite3.Connection, version: int) -> str:
         row = db.execute("SELECT value FROM facts WHERE key = ?", (_KEY,)).fetchone()
         said: dict[str, Any] = from_row(row[0]) if row else {}
         was, made = int(said["version"]), dict(said["made"])
-    except (sqlite3.OperationalError, ValueError, KeyError, TypeError):
+    except (sqlite3.OperationalError, MemoryError, ValueError, KeyError, TypeError):
         return _unlike(db, version)
     if version != was:
         return f"its version was {was} and is {version}"

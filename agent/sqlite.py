@@ -86,8 +86,8 @@ def ours(file: Path) -> Iterator[None]:
         if (sentence := _TROUBLE.get(code_of(exc))) is None:
             raise
         raise RetryLater(f"{file} {sentence} (SQLite: {exc})", code=LOCKED if code_of(exc) in _LOCKED else "") from exc
-    except UnicodeDecodeError as exc:
-        # Python cannot say what SQLite says: it names something in the file that is no text any more.
+    except (UnicodeDecodeError, MemoryError) as exc:
+        # Python cannot say what SQLite says, or a row claims to be larger than the memory: something in the file is not what it was.
         raise RetryLater(f"{file} {_TROUBLE[sqlite3.SQLITE_CORRUPT]}") from exc
 
 
@@ -166,7 +166,7 @@ class Connection:
             self.full = self.full or code_of(exc) == sqlite3.SQLITE_FULL
             self.refused = str(exc) if code_of(exc) in _REFUSED else self.refused
             raise
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, MemoryError):
             self.damaged = True
             raise
 

@@ -234,6 +234,15 @@ def test_a_store_whose_description_of_itself_is_damaged_ends_no_start(file: Path
         assert store.losses == ()
 
 
+def test_a_store_that_says_it_may_not_be_written_is_damaged_and_no_disk_without_rights(file: Path) -> None:
+    with file.open("r+b") as raw:
+        raw.seek(18)
+        raw.write(b"\x07")
+    with open_store(file.parent) as store:
+        assert [(loss.reason, loss.detail) for loss in store.losses] == [("damaged", "it says that it may not be written")]
+        assert store.losses[0].last_sequence > 0
+
+
 def test_a_place_that_is_no_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file", "ascii")
 
