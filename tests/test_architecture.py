@@ -64,6 +64,7 @@ FLOORS = [
         "agent.writes",
     ],
     [
+        "agent.packed",
         "agent.sqlite",
         "agent.table",
         "agent.schema",
