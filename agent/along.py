@@ -9,7 +9,7 @@ from typing import Any
 from agent.damage import read_only
 from agent.errors import RetryLater
 from agent.events import UNNUMBERED
-from agent.schema import MIGRATIONS, SENT, SPOOLED, UNSENT, migrate
+from agent.schema import MIGRATIONS, migrate
 from agent.sqlite import MB, Arguments, Connection, ours
 from agent.table import Damaged, Table, unpack
 
@@ -22,6 +22,7 @@ _ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, 
 _MARKED = ("outbox", "spool", "standing", "ledger", "unsure")
 _ROW = 200  # bytes, roughly, beside the value
 _NEW_PICTURE = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM copied)"
+_READ = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM spool)"
 _PICTURES_OF = "key >= :id || '/' AND key < :id || '0'"
 
 
@@ -80,15 +81,15 @@ def _take(table: str, select: Select, into: Connection, room: int) -> None:
     put = f"INSERT INTO {table} (rowid, {', '.join(names)}) VALUES ({', '.join('?' * (len(names) + 1))})"  # noqa: S608  # our own names
     for row in select(f"SELECT rowid, {', '.join(names)} FROM {table} ORDER BY rowid DESC", ()):  # noqa: S608
         key, value = row[1 + names.index("key")], row[1 + names.index("value")]
-        pictures = list(select(f"SELECT key, stage, value FROM pictures WHERE {_PICTURES_OF}", {"id": key})) if table == "spool" else []  # noqa: S608
+        pictures = list(select(f"SELECT key, value FROM pictures WHERE {_PICTURES_OF}", {"id": key})) if table == "spool" else []  # noqa: S608
         room -= sum(_ROW + len(each[-1]) for each in (*pictures, (value,)) if isinstance(each[-1], bytes))
         if room < 0:
             return
-        if not all(map(_is_sound, (value, *(picture for *_, picture in pictures)))):
+        if not all(map(_is_sound, (value, *(picture for _, picture in pictures)))):
             continue
         with into.transaction():
             into.execute(put, row)
-            into.executemany("INSERT INTO pictures (key, stage, value) VALUES (?, ?, ?)", pictures)
+            into.executemany("INSERT INTO pictures (key, value) VALUES (?, ?)", pictures)
             if table in _MARKED:
                 into.execute("INSERT INTO copied VALUES (?, ?)", (table, key))
 
@@ -138,14 +139,12 @@ def _put(db: Connection, disk: Connection, key: str, value: bytes, put_ms: int) 
     if not _knows(disk, key, "outbox", "sent"):
         disk.execute("INSERT INTO outbox (key, value, put_ms) VALUES (?, ?, ?)", (key, value, put_ms))
         _pictures(db, disk, key)
-        disk.execute(f"UPDATE pictures SET stage = {UNSENT} WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608  # our own words
     disk.execute("DELETE FROM spool WHERE key = ?", (key,))
 
 
 def _sent(disk: Connection, sequence: int, key: str, now_ms: int) -> None:
     which = "FROM outbox WHERE sequence = ? AND key = ?"
     disk.execute(f"INSERT INTO sent SELECT sequence, key, value, put_ms, ? {which}", (now_ms, sequence, key))
-    disk.execute(f"UPDATE pictures SET stage = {SENT} WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608
     disk.execute(f"DELETE {which}", (sequence, key))
 
 
@@ -167,8 +166,8 @@ def _vehicles(db: Connection, disk: Connection) -> None:
 
 
 def _pictures(db: Connection, disk: Connection, read_id: str) -> None:
-    for row in db.select(f"SELECT key, stage, value FROM pictures WHERE {_PICTURES_OF}", {"id": read_id}):  # noqa: S608  # our own words
-        disk.execute("INSERT INTO pictures (key, stage, value) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING", row)
+    for row in db.select(f"SELECT key, value FROM pictures WHERE {_PICTURES_OF}", {"id": read_id}):  # noqa: S608  # our own words
+        disk.execute("INSERT INTO pictures (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", row)
 
 
 def _forget(db: Connection, disk: Connection) -> None:
@@ -200,7 +199,7 @@ def new_bytes(db: Connection) -> int:
 
 def lighten(db: Connection, most: int) -> None:
     """Gives up pictures of vehicles that were read, until the disk needs no more than that: before them no event may have to go there."""
-    oldest = f"SELECT key FROM pictures WHERE stage <> {SPOOLED} AND {_NEW_PICTURE} ORDER BY rowid LIMIT 8"  # noqa: S608  # our own words
+    oldest = f"SELECT key FROM pictures WHERE {_READ} AND {_NEW_PICTURE} ORDER BY rowid LIMIT 8"  # noqa: S608  # our own words
     while new_bytes(db) > most and db.execute(f"DELETE FROM pictures WHERE key IN ({oldest})"):  # noqa: S608
         pass
 

@@ -262,7 +262,7 @@ Break = Callable[[Store], object]
 BROKEN: list[tuple[str, Break, str]] = [
     ("a changed byte in an event", lambda s: s._db.execute("UPDATE sent SET value = CAST('x' AS BLOB) || value"), "rows: "),
     ("a changed byte in a picture", lambda s: s._db.execute("UPDATE pictures SET value = x'00' WHERE key = 'WAITS/00'"), "1 in pictures"),
-    ("an index that is gone", lambda s: s._db.execute("DROP INDEX spool_due"), "missing: spool_due"),
+    ("an index that is gone", lambda s: s._db.execute("DROP INDEX spool_waits"), "missing: spool_waits"),
     (
         "pictures without a vehicle",
         lambda s: s._db.execute("INSERT INTO pictures (key, value) VALUES ('GONE/00', x'00')"),

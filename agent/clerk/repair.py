@@ -6,7 +6,6 @@ from agent import config
 from agent.clerk.check import ORPHANS, checked_tables, damaged_rows, missing_indexes
 from agent.clerk.desk import changing, damaged, looking
 from agent.doctor import Finding
-from agent.schema import SENT
 from agent.sqlite import PAGE, Connection
 from agent.table import Table, pack, unpack
 
@@ -51,12 +50,8 @@ def _set_aside(db: Connection) -> int:
     count = 0
     for name in checked_tables(db):
         table = Table(db, name, encode=pack, decode=unpack)
-        for number, key in list(damaged_rows(db, name)):
-            with db.transaction():
-                table.set_aside(number)
-                if name == "spool":
-                    own = "key >= :id || '/' AND key < :id || '0'"
-                    db.execute(f"UPDATE pictures SET stage = {SENT} WHERE {own}", {"id": key})  # noqa: S608  # our own words
+        for number, _ in list(damaged_rows(db, name)):
+            table.set_aside(number)
             count += 1
     return count
 
