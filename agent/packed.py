@@ -48,6 +48,9 @@ def unpacked(content: bytes) -> bytes:
         return content
     stream = zlib.decompressobj(zdict=_WORDS)
     try:
-        return stream.decompress(content) + stream.flush()
+        json = stream.decompress(content)
     except zlib.error as exc:
         raise ValueError(f"the row is no zlib stream of this release: {exc}") from exc
+    if not stream.eof:
+        raise ValueError("the row ends before its zlib stream does")
+    return json
