@@ -7,15 +7,15 @@ from itertools import islice
 from typing import Any
 
 from agent.domain import Capture, Event, Reading
+from agent.pictures import OF, Pictures
 from agent.records import capture_from_json, capture_to_json, event_from_json, event_to_json, reading_from_json, reading_to_json
 from agent.sqlite import Connection
-from agent.table import Table, from_row, pack, unpack
+from agent.table import Table, from_row
 
 _PAGE_ROWS = 64
 _SET_BACK_MS = 60_000  # a clock that goes back further was set, not disciplined
 _READ_MS = 1  # `next_ms` of a vehicle that came with a reading: earlier than any wait, and over for a release that knows nothing of it
 _LISTED = "next_ms > 0"  # the words of the index `spool_waits`, without which SQLite does not see that it would do
-_OF_READ = "key >= :id || '/' AND key < :id || '0'"  # '0' follows '/': the pictures <read_id>/00, /01, …
 _ACKNOWLEDGED = "sequence IN (SELECT value FROM json_each(:numbers))"
 # Each for all rows of a commit: row by row they took a third longer.
 _KEEP = f"""
@@ -52,7 +52,7 @@ class Spool:
     def __init__(self, db: Connection, make_room: Callable[[int, int], object]) -> None:
         """`make_room(bytes, now_ms)` is called before anything is put."""
         self._db, self._make_room = db, make_room
-        self._rows, self._pictures = Table(db, "spool", ("put_ms",)), Table(db, "pictures", encode=pack, decode=unpack)
+        self._rows, self._pictures = Table(db, "spool", ("put_ms",)), Pictures(db)
         self._now_ms = db.number("SELECT put_ms FROM spool ORDER BY rowid DESC LIMIT 1")
 
     def put(self, capture: Capture, now_ms: int, readings: Sequence[Reading] = ()) -> bool:
@@ -61,7 +61,11 @@ class Spool:
 
         Raises `RetryLater` where nothing could be written, `Rejected` where the pictures are more than the store may hold.
         """
-        self._make_room(sum(len(image.jpeg) for image in capture.images), now_ms)
+        jpegs = {f"{capture.read_id}/{place:02d}": image.jpeg for place, image in enumerate(capture.images)}
+        self._make_room(sum(map(len, jpegs.values())), now_ms)
+        if self._knows(capture.read_id):
+            return False
+        self._pictures.write(jpegs)
         with self._db.transaction():
             if self._knows(capture.read_id):
                 return False
@@ -69,7 +73,7 @@ class Spool:
             self._rows[capture.read_id] = {"capture": capture_to_json(capture), "readings": read, "put_ms": now_ms}
             if read:
                 self._db.execute("UPDATE spool SET next_ms = ? WHERE key = ?", (_READ_MS, capture.read_id))
-            self._pictures.update({f"{capture.read_id}/{place:02d}": image.jpeg for place, image in enumerate(capture.images)})
+            self._pictures.put(jpegs)
         return True
 
     def _knows(self, read_id: str) -> bool:
@@ -102,7 +106,7 @@ class Spool:
         """Raises `ValueError` where the row says something else than a vehicle, whoever wrote it: it would be met for ever."""
         calls = self._db.number("SELECT count(*) FROM ledger WHERE read_id = ?", (read_id,))
         try:
-            capture = capture_from_json(data["capture"], self._jpegs(read_id))
+            capture = capture_from_json(data["capture"], self._pictures.of(read_id))
             readings, put_ms = tuple(reading_from_json(each) for each in data["readings"]), int(data["put_ms"])
         except (KeyError, TypeError) as exc:
             raise ValueError(f"the row of {read_id} is no vehicle: {exc!r}") from exc
@@ -143,17 +147,11 @@ class Spool:
         """The vehicle gets no event of its own, so nobody will ask for its pictures."""
         with self._db.transaction():
             self._db.execute("DELETE FROM spool WHERE key = ?", (read_id,))
-            self._db.execute(f"DELETE FROM pictures WHERE {_OF_READ}", {"id": read_id})  # noqa: S608
+            self._pictures.forget(OF, {"id": read_id})
 
     def pictures(self, read_id: str) -> list[bytes]:
         """The JPEG files of a vehicle, best first, as long as they are kept, also after it was read and sent."""
-        return list(self._jpegs(read_id).values())
-
-    def _jpegs(self, read_id: str) -> dict[int, bytes]:
-        """By their place in the capture; one that is damaged is put aside and missing here."""
-        rows = self._db.select(f"SELECT key FROM pictures WHERE {_OF_READ} ORDER BY key", {"id": read_id})  # noqa: S608
-        found = ((key, self._pictures.get(key)) for (key,) in list(rows))
-        return {int(place): jpeg for key, jpeg in found if jpeg is not None and (place := key.rpartition("/")[2]).isdecimal()}
+        return list(self._pictures.of(read_id).values())
 
     def __len__(self) -> int:
         return len(self._rows)

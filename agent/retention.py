@@ -12,6 +12,7 @@ from agent import config, damage
 from agent.ballast import TIGHT, Ballast, free_bytes
 from agent.clock import BUILT_MS
 from agent.events import UNNUMBERED
+from agent.pictures import OF, Pictures
 from agent.sqlite import MB, Connection
 from agent.table import Table
 
@@ -71,6 +72,7 @@ class Retention:
         self._floor = settings.free_mb * MB
         self.ballast = Ballast(state_dir, settings)
         self._audits, self._facts = Table(db, "audits"), Table(db, "facts")
+        self._pictures = Pictures(db)
         self._last_ms: int | None = None
         self._steady_ms = 0
         self._looked: dict[str, int] = {}  # table → the row that was looked at last
@@ -87,7 +89,8 @@ class Retention:
         if self._db.volatile:
             return Size(self.used(), self._cap, self.used(), self._free_at_all())
         files = (Path(f"{self._db.file}{suffix}") for suffix in ("", "-wal", "-shm"))
-        return Size(sum(file.stat().st_size for file in files if file.exists()), self._cap, self.used(), self._free(self._dir))
+        on_disk = sum(file.stat().st_size for file in files if file.exists()) + self._pictures.bytes()
+        return Size(on_disk, self._cap, self.used(), self._free(self._dir))
 
     def _free_at_all(self) -> int:
         try:
@@ -96,8 +99,8 @@ class Retention:
             return 0
 
     def used(self) -> int:
-        """Bytes of pages that hold something."""
-        return self._pages("page_count") * self._db.page - self._spare()
+        """Bytes of pages that hold something, and of pictures beside them."""
+        return self._pages("page_count") * self._db.page - self._spare() + self._pictures.bytes()
 
     def _spare(self) -> int:
         """Bytes of pages in the file that hold nothing."""
@@ -232,7 +235,7 @@ class Retention:
 
     def _forget_pictures(self, which: str, kind: str, went: Counter[str]) -> int:
         oldest = f"SELECT rowid FROM pictures WHERE {which} ORDER BY rowid LIMIT ?"  # noqa: S608  # our own constants
-        count = self._db.execute(f"DELETE FROM pictures WHERE rowid IN ({oldest})", (_BATCH // 4,))  # noqa: S608
+        count = self._pictures.forget(f"rowid IN ({oldest})", (_BATCH // 4,))
         went[kind] += count
         return count
 
@@ -245,7 +248,7 @@ class Retention:
         return len(rows)
 
     def _forget_pictures_of(self, key: str) -> int:
-        return self._db.execute("DELETE FROM pictures WHERE key >= ? || '/' AND key < ? || '0'", (key, key))
+        return self._pictures.forget(OF, {"id": key})
 
     def _forget_copies(self) -> int:
         """What was taken along from a disk that cannot be written lies there still."""

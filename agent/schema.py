@@ -119,3 +119,9 @@ def m008_what_need_not_be_written(db: Connection) -> None:
         db.execute(f"DROP INDEX {index}")
     # Those that wait, and those that came with a reading: most vehicles never do either.
     db.execute("CREATE INDEX spool_waits ON spool (next_ms) WHERE next_ms > 0")
+
+
+@migration
+def m009_pictures_in_files(db: Connection) -> None:
+    """`bytes` is the size of the file that has the picture, whose checksum is the value; NULL where the value is the picture."""
+    db.execute("ALTER TABLE pictures ADD COLUMN bytes INTEGER")

@@ -71,6 +71,7 @@ FLOORS = [
         "agent.shape",
         "agent.damage",
         "agent.handover",
+        "agent.pictures",
         "agent.ballast",
         "agent.retention",
         "agent.queues",

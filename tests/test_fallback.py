@@ -361,15 +361,16 @@ def test_a_file_system_that_became_read_only_is_noticed_also_where_nothing_is_wr
 
 def test_the_folder_below_a_file_system_that_is_not_mounted_is_not_taken_for_it(store: Store, tmp_path: Path) -> None:
     leave(store)
-    hidden = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    for file in hidden:
-        file.unlink()
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
+    elsewhere.mkdir()
+    for file in list(tmp_path.iterdir()):
+        file.rename(elsewhere / file.name)
 
     assert not store.come_back(at(20))
     assert list(tmp_path.iterdir()) == []
 
-    for file, content in hidden.items():
-        file.write_bytes(content)
+    for file in list(elsewhere.iterdir()):
+        file.rename(tmp_path / file.name)
     assert store.come_back(at(40))
     assert store.losses == ()
 

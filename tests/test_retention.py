@@ -251,8 +251,9 @@ def test_a_capture_larger_than_the_store_is_put_aside_for_good(tmp_path: Path, o
 def test_a_cap_that_was_lowered_gives_the_room_back_to_the_disk(tmp_path: Path, opened: Callable[..., Store]) -> None:
     store = opened(tmp_path, replace(NO_FLOOR, max_mb=3))
     with store.transaction():
-        for number in range(100):
-            sent(store, f"S{number}")
+        for number in range(200):
+            seen(store, f"S{number}", picture=PICTURE[:10_000])
+            store.outbox.sent([read(store, f"S{number}")], NOW)
     store.close()
     assert (tmp_path / "agent.db").stat().st_size > 2_000_000
 
@@ -272,7 +273,7 @@ class ModelDisk:
         self.size = size
 
     def __call__(self, folder: Path) -> int:
-        return self.size - sum(file.stat().st_size for file in folder.iterdir())
+        return self.size - sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def test_below_the_floor_pictures_go_and_the_room_goes_back_to_the_disk(tmp_path: Path, opened: Callable[..., Store]) -> None:

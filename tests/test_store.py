@@ -123,7 +123,7 @@ def test_a_capture_that_cannot_be_kept_whole_is_not_kept_at_all(store: Store, mo
     def fail(*_: object) -> None:
         raise RetryLater("the disk is full")
 
-    monkeypatch.setattr(store.spool._pictures, "update", fail)
+    monkeypatch.setattr(store.spool._pictures, "put", fail)
     with pytest.raises(RetryLater):
         store.spool.put(capture("A"), NOW)
 
