@@ -3,6 +3,7 @@
 import zlib
 
 _LEAST = 128  # bytes; below that nothing is saved, and a person can read the row as it is
+_MOST = 1 << 24  # bytes; a stream of a few can say a million times as many, and then it is none of ours
 _FIRST = b"x"  # of every zlib stream; JSON never begins so
 
 # What rows say again and again, the most frequent last. Every row that was written with it needs it to be read: never change
@@ -36,7 +37,7 @@ _WORDS = (
 
 def packed(json: bytes) -> bytes:
     """The same in fewer bytes, where it is long enough for that; the same bytes for the same content, always."""
-    if len(json) < _LEAST:
+    if not _LEAST <= len(json) <= _MOST:
         return json
     stream = zlib.compressobj(zdict=_WORDS)
     return min(stream.compress(json) + stream.flush(), json, key=len)
@@ -48,9 +49,9 @@ def unpacked(content: bytes) -> bytes:
         return content
     stream = zlib.decompressobj(zdict=_WORDS)
     try:
-        json = stream.decompress(content)
+        json = stream.decompress(content, _MOST)
     except zlib.error as exc:
         raise ValueError(f"the row is no zlib stream of this release: {exc}") from exc
     if not stream.eof:
-        raise ValueError("the row ends before its zlib stream does")
+        raise ValueError("the row ends before its zlib stream does, or says more than any row does")
     return json

@@ -45,5 +45,10 @@ def test_what_is_no_stream_of_ours_is_called_damaged(content: bytes) -> None:
         unpacked(content)
 
 
+def test_a_stream_that_swells_without_end_is_none_of_ours() -> None:
+    with pytest.raises(ValueError, match="more than any row"):
+        unpacked(zlib.compress(bytes(64 << 20)))
+
+
 def test_the_words_that_old_rows_need_are_still_the_same() -> None:
     assert zlib.adler32(module._WORDS) == 915669053, "rows in the field were written with these: another list has to stand beside them"
