@@ -9,9 +9,10 @@ from typing import Any
 from agent.damage import read_only
 from agent.errors import RetryLater
 from agent.events import UNNUMBERED
-from agent.schema import MIGRATIONS, SENT, SPOOLED, UNSENT, migrate
+from agent.pictures import OF, Pictures, jpeg_of
+from agent.schema import MIGRATIONS, migrate
 from agent.sqlite import MB, Arguments, Connection, ours
-from agent.table import Damaged, Table, unpack
+from agent.table import Damaged, Table, pack, unpack
 
 Select = Callable[[str, Arguments], Iterator[tuple[Any, ...]]]
 
@@ -22,7 +23,7 @@ _ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, 
 _MARKED = ("outbox", "spool", "standing", "ledger", "unsure")
 _ROW = 200  # bytes, roughly, beside the value
 _NEW_PICTURE = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM copied)"
-_PICTURES_OF = "key >= :id || '/' AND key < :id || '0'"
+_READ = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM spool)"
 
 
 def memory(file: Path, memory_mb: int) -> Connection:
@@ -80,17 +81,26 @@ def _take(table: str, select: Select, into: Connection, room: int) -> None:
     put = f"INSERT INTO {table} (rowid, {', '.join(names)}) VALUES ({', '.join('?' * (len(names) + 1))})"  # noqa: S608  # our own names
     for row in select(f"SELECT rowid, {', '.join(names)} FROM {table} ORDER BY rowid DESC", ()):  # noqa: S608
         key, value = row[1 + names.index("key")], row[1 + names.index("value")]
-        pictures = list(select(f"SELECT key, stage, value FROM pictures WHERE {_PICTURES_OF}", {"id": key})) if table == "spool" else []  # noqa: S608
-        room -= sum(_ROW + len(each[-1]) for each in (*pictures, (value,)) if isinstance(each[-1], bytes))
+        pictures = _pictures_of(key, select, into) if table == "spool" else []
+        room -= sum(_ROW + len(each) for each in (value, *(jpeg for _, jpeg in pictures or ())) if isinstance(each, bytes))
         if room < 0:
             return
-        if not all(map(_is_sound, (value, *(picture for *_, picture in pictures)))):
+        if pictures is None or not _is_sound(value):
             continue
         with into.transaction():
             into.execute(put, row)
-            into.executemany("INSERT INTO pictures (key, stage, value) VALUES (?, ?, ?)", pictures)
+            into.executemany("INSERT INTO pictures (key, value) VALUES (?, ?)", pictures)
             if table in _MARKED:
                 into.execute("INSERT INTO copied VALUES (?, ?)", (table, key))
+
+
+def _pictures_of(read_id: str, select: Select, into: Connection) -> list[tuple[str, bytes]] | None:
+    """As rows, wherever they are now; None where one of them cannot be had."""
+    rows = select(f"SELECT key, value, bytes FROM pictures WHERE {OF}", {"id": read_id})  # noqa: S608  # our own words
+    try:
+        return [(key, pack(jpeg_of(into.file.parent, key, value, size))) for key, value, size in rows]
+    except (Damaged, RetryLater):
+        return None
 
 
 def _is_sound(raw: object) -> bool:
@@ -138,14 +148,12 @@ def _put(db: Connection, disk: Connection, key: str, value: bytes, put_ms: int) 
     if not _knows(disk, key, "outbox", "sent"):
         disk.execute("INSERT INTO outbox (key, value, put_ms) VALUES (?, ?, ?)", (key, value, put_ms))
         _pictures(db, disk, key)
-        disk.execute(f"UPDATE pictures SET stage = {UNSENT} WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608  # our own words
     disk.execute("DELETE FROM spool WHERE key = ?", (key,))
 
 
 def _sent(disk: Connection, sequence: int, key: str, now_ms: int) -> None:
     which = "FROM outbox WHERE sequence = ? AND key = ?"
     disk.execute(f"INSERT INTO sent SELECT sequence, key, value, put_ms, ? {which}", (now_ms, sequence, key))
-    disk.execute(f"UPDATE pictures SET stage = {SENT} WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608
     disk.execute(f"DELETE {which}", (sequence, key))
 
 
@@ -167,8 +175,8 @@ def _vehicles(db: Connection, disk: Connection) -> None:
 
 
 def _pictures(db: Connection, disk: Connection, read_id: str) -> None:
-    for row in db.select(f"SELECT key, stage, value FROM pictures WHERE {_PICTURES_OF}", {"id": read_id}):  # noqa: S608  # our own words
-        disk.execute("INSERT INTO pictures (key, stage, value) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING", row)
+    for row in db.select(f"SELECT key, value FROM pictures WHERE {OF}", {"id": read_id}):  # noqa: S608  # our own words
+        disk.execute("INSERT INTO pictures (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", row)
 
 
 def _forget(db: Connection, disk: Connection) -> None:
@@ -177,7 +185,7 @@ def _forget(db: Connection, disk: Connection) -> None:
         gone = f"SELECT key FROM copied WHERE source = ? AND key NOT IN (SELECT key FROM {table})"  # noqa: S608  # one of our tables
         for (key,) in db.select(gone, (table,)):
             if disk.execute(f"DELETE FROM {table} WHERE key = ?", (key,)) and table == "spool":  # noqa: S608
-                disk.execute(f"DELETE FROM pictures WHERE {_PICTURES_OF}", {"id": key})  # noqa: S608
+                Pictures(disk).forget(OF, {"id": key})
     evicted = "SELECT key FROM copied WHERE source = 'outbox' AND key NOT IN (SELECT key FROM outbox UNION ALL SELECT key FROM sent)"
     disk.executemany("DELETE FROM outbox WHERE key = ?", list(db.select(evicted)))
 
@@ -200,7 +208,7 @@ def new_bytes(db: Connection) -> int:
 
 def lighten(db: Connection, most: int) -> None:
     """Gives up pictures of vehicles that were read, until the disk needs no more than that: before them no event may have to go there."""
-    oldest = f"SELECT key FROM pictures WHERE stage <> {SPOOLED} AND {_NEW_PICTURE} ORDER BY rowid LIMIT 8"  # noqa: S608  # our own words
+    oldest = f"SELECT key FROM pictures WHERE {_READ} AND {_NEW_PICTURE} ORDER BY rowid LIMIT 8"  # noqa: S608  # our own words
     while new_bytes(db) > most and db.execute(f"DELETE FROM pictures WHERE key IN ({oldest})"):  # noqa: S608
         pass
 

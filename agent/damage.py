@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -17,6 +18,7 @@ from agent.sqlite import BUSY_S, code_of, is_damage, ours, unreadable
 log = logging.getLogger(__name__)
 
 FILE = "agent.db"
+PICTURES = "pictures"  # the folder beside it
 _MARKER = "installed"  # stands beside a store that was complete once: without it an absent file is a first start
 _SUSPECT = "suspect"  # stands beside a store in which a running agent met damage
 
@@ -130,6 +132,10 @@ def last_sequence(db: sqlite3.Connection) -> int:
 
 def _lose(file: Path, reason: Reason, detail: str, now_ms: int, last_sequence: int = 0) -> Loss:
     kept = put_aside(file, now_ms)
+    if kept:
+        with suppress(FileNotFoundError):
+            (file.parent / PICTURES).rename(_pictures_of(file.with_name(kept)))
+            sync_folder(file.parent)
     (file.parent / _SUSPECT).unlink(missing_ok=True)
     log.error(
         "%s: %s (%s); a new store is begun, %s",
@@ -161,6 +167,11 @@ def kept_files(state_dir: Path) -> list[Path]:
 def remove_kept(kept: Path) -> None:
     for suffix in ("-shm", "-wal", ""):
         Path(f"{kept}{suffix}").unlink(missing_ok=True)
+    shutil.rmtree(_pictures_of(kept), ignore_errors=True)
+
+
+def _pictures_of(kept: Path) -> Path:
+    return Path(f"{kept}.pictures")
 
 
 def is_installed(state_dir: Path) -> bool:

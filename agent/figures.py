@@ -1,12 +1,14 @@
 """The store in figures, for whoever has to find out what went wrong: read beside an agent that may be running, nothing is changed."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from agent import damage
-from agent.table import from_row
+from agent.errors import RetryLater
+from agent.pictures import jpeg_of
+from agent.table import Damaged, from_row
 
 _QUEUES = {"spool": "put_ms", "outbox": "put_ms", "sent": "sent_ms"}
 _TABLES = ("pictures", "ledger", "facts", "audits", "damaged", "seen", "arrivals", "standing")
@@ -86,9 +88,10 @@ def vehicles(state_dir: Path, most: int, most_bytes: int) -> tuple[list[Any], di
             for (raw,) in db.execute(f"SELECT value FROM {table} ORDER BY sequence DESC LIMIT ?", (most,))  # noqa: S608  # our own names
         ]
         pictures: dict[str, bytes] = {}
-        for key, raw in db.execute("SELECT key, value FROM pictures ORDER BY rowid DESC LIMIT ?", (most,)):
-            most_bytes -= len(raw)
+        for key, raw, size in db.execute("SELECT key, value, bytes FROM pictures ORDER BY rowid DESC LIMIT ?", (most,)):
+            most_bytes -= size or len(raw)
             if most_bytes < 0:
                 break
-            pictures[f"{key.replace('/', '-')}.jpg"] = bytes(raw[8:])  # behind the row's checksum
+            with suppress(Damaged, RetryLater):
+                pictures[f"{key.replace('/', '-')}.jpg"] = jpeg_of(state_dir, key, raw, size)
     return events, pictures

@@ -1,5 +1,6 @@
 """Keeps the store within its bytes and days and the disk above its floor, and decides what goes first."""
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from agent import config, damage
 from agent.ballast import TIGHT, Ballast, free_bytes
 from agent.clock import BUILT_MS
 from agent.events import UNNUMBERED
-from agent.schema import SENT, SPOOLED, UNSENT
+from agent.pictures import OF, Pictures
 from agent.sqlite import MB, Connection
 from agent.table import Table
 
@@ -23,7 +24,14 @@ _LEDGER_DAYS = 62  # a month is budgeted; a second one is for whoever compares t
 _HIGH, _LOW = 0.9, 0.8  # of store.max_mb: in WAL mode a full disk refuses even DELETE, so act before it is full
 _BATCH = 32
 _MOST_BATCHES = 64  # of one kind in one call: a caller with deadlines comes back for the rest
+_LOOKED = 1000  # rows in one call, of tables in which nothing but looking tells what is old
 _SHRINK_BYTES = 32 * 4096  # moved in one step, so that the log of a step fits into the room the ballast leaves
+
+
+# Whose pictures they are. What is in no queue was sent, or is of a vehicle whose row was damaged: nobody will read it any more.
+_OWNED = "EXISTS (SELECT 1 FROM {0} WHERE {0}.key = substr(pictures.key, 1, instr(pictures.key, '/') - 1))"
+_SPOOLED, _UNSENT = _OWNED.format("spool"), _OWNED.format("outbox")
+_SENT = f"NOT {_SPOOLED} AND NOT {_UNSENT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,10 @@ class Retention:
         self._floor = settings.free_mb * MB
         self.ballast = Ballast(state_dir, settings)
         self._audits, self._facts = Table(db, "audits"), Table(db, "facts")
+        self._pictures = Pictures(db)
         self._last_ms: int | None = None
         self._steady_ms = 0
+        self._looked: dict[str, int] = {}  # table → the row that was looked at last
 
     @property
     def _cap_mb(self) -> int:
@@ -79,7 +89,8 @@ class Retention:
         if self._db.volatile:
             return Size(self.used(), self._cap, self.used(), self._free_at_all())
         files = (Path(f"{self._db.file}{suffix}") for suffix in ("", "-wal", "-shm"))
-        return Size(sum(file.stat().st_size for file in files if file.exists()), self._cap, self.used(), self._free(self._dir))
+        on_disk = sum(file.stat().st_size for file in files if file.exists()) + self._pictures.bytes()
+        return Size(on_disk, self._cap, self.used(), self._free(self._dir))
 
     def _free_at_all(self) -> int:
         try:
@@ -88,8 +99,8 @@ class Retention:
             return 0
 
     def used(self) -> int:
-        """Bytes of pages that hold something."""
-        return self._pages("page_count") * self._db.page - self._spare()
+        """Bytes of pages that hold something, and of pictures beside them."""
+        return self._pages("page_count") * self._db.page - self._spare() + self._pictures.bytes()
 
     def _spare(self) -> int:
         """Bytes of pages in the file that hold nothing."""
@@ -143,16 +154,30 @@ class Retention:
         if not self._clock_is_steady(now_ms, _HOUR_MS if sure else DAY_MS):
             return
         before = round(now_ms - self._settings.keep_days * DAY_MS)
-        self._repeat(lambda: self._forget_sent("WHERE sent_ms < ? ORDER BY sent_ms", (before,), went))
+        first = f"SELECT sequence FROM sent ORDER BY sequence LIMIT {_BATCH}"  # noqa: S608  # our own constant
+        self._repeat(lambda: self._forget_sent(f"WHERE sent_ms < ? AND sequence IN ({first})", (before,), went))
+        old = self._old("sent", "sent_ms", before)
+        self._repeat(lambda: self._forget_sent("WHERE sequence IN (SELECT value FROM json_each(?))", (old,), went))
         self._db.execute("DELETE FROM ledger WHERE booked_ms < ?", (now_ms - _LEDGER_DAYS * DAY_MS,))
         # An answer is of use as long as its vehicle waits; after that it is a VIN like those of the events that were sent.
         self._db.execute("DELETE FROM seen WHERE put_ms < ? AND read_id NOT IN (SELECT key FROM spool)", (before,))
-        self._db.execute("DELETE FROM arrivals WHERE put_ms < ?", (before,))
-        old = round(now_ms - self._settings.unsent_days * DAY_MS)
-        self._db.execute("DELETE FROM standing WHERE put_ms < ?", (old,))
+        old = self._old("arrivals", "put_ms", before)
+        self._db.execute("DELETE FROM arrivals WHERE rowid IN (SELECT value FROM json_each(?))", (old,))
+        long_ago = round(now_ms - self._settings.unsent_days * DAY_MS)
+        self._db.execute("DELETE FROM standing WHERE put_ms < ?", (long_ago,))
         if sure:  # what a wrong clock takes here never reaches the yard; without a time server the cap in bytes has to do
-            self._repeat(lambda: self._forget_unsent("outbox", "age", went, older_than_ms=old))
-            self._repeat(lambda: self._forget_unsent("spool", "age", went, older_than_ms=old))
+            self._repeat(lambda: self._forget_unsent("outbox", "age", went, older_than_ms=long_ago))
+            self._repeat(lambda: self._forget_unsent("spool", "age", went, older_than_ms=long_ago))
+
+    def _old(self, table: str, column: str, before_ms: int) -> str:
+        """Which of the next rows are older, as a list in JSON; call by call this comes past all of them, and begins anew.
+
+        Those that were sent first are first in the table, but under a clock that was set to and fro some are not.
+        """
+        page = f"SELECT rowid, {column} < ? FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608  # our own names
+        rows = list(self._db.select(page, (before_ms, self._looked.get(table, -1), _LOOKED)))
+        self._looked[table] = rows[-1][0] if len(rows) == _LOOKED else -1
+        return json.dumps([number for number, is_old in rows if is_old])
 
     def _clock_is_steady(self, now_ms: int, for_ms: int) -> bool:
         """Rows written under a clock that was months behind look months old when it is set, and all of them when somebody sets it
@@ -174,12 +199,12 @@ class Retention:
 
         steps: tuple[tuple[Callable[[], bool], Callable[[], int]], ...] = (
             (within_both, self._forget_damaged),
-            (within_both, lambda: self._forget_pictures(SENT, "sent_pictures", went)),
+            (within_both, lambda: self._forget_pictures(_SENT, "sent_pictures", went)),
             (within_both, lambda: self._forget_sent("ORDER BY sequence", (), went)),
             (within_both, lambda: self._forget_kept(need, went)),
             (within_both, self._forget_copies),
-            (within_both, lambda: self._forget_pictures(UNSENT, "unsent_pictures", went)),
-            (within_both, lambda: self._forget_pictures(SPOOLED, "unsent_pictures", went)),
+            (within_both, lambda: self._forget_pictures(_UNSENT, "unsent_pictures", went)),
+            (within_both, lambda: self._forget_pictures(_SPOOLED, "unsent_pictures", went)),
             # Never an event for the floor: what fills the disk may be somebody else's, and an event gives back next to nothing.
             (within_cap, lambda: self._forget_unsent("outbox", "room", went)),
             (within_cap, lambda: self._forget_unsent("spool", "room", went)),
@@ -208,9 +233,9 @@ class Retention:
         oldest = "SELECT id FROM damaged WHERE told = 1 ORDER BY id LIMIT ?"
         return self._db.execute(f"DELETE FROM damaged WHERE id IN ({oldest})", (_BATCH,))  # noqa: S608  # our own constant
 
-    def _forget_pictures(self, stage: int, kind: str, went: Counter[str]) -> int:
-        oldest = "SELECT rowid FROM pictures WHERE stage = ? ORDER BY rowid LIMIT ?"
-        count = self._db.execute(f"DELETE FROM pictures WHERE rowid IN ({oldest})", (stage, _BATCH // 4))  # noqa: S608  # our own constant
+    def _forget_pictures(self, which: str, kind: str, went: Counter[str]) -> int:
+        oldest = f"SELECT rowid FROM pictures WHERE {which} ORDER BY rowid LIMIT ?"  # noqa: S608  # our own constants
+        count = self._pictures.forget(f"rowid IN ({oldest})", (_BATCH // 4,))
         went[kind] += count
         return count
 
@@ -223,7 +248,7 @@ class Retention:
         return len(rows)
 
     def _forget_pictures_of(self, key: str) -> int:
-        return self._db.execute("DELETE FROM pictures WHERE key >= ? || '/' AND key < ? || '0'", (key, key))
+        return self._pictures.forget(OF, {"id": key})
 
     def _forget_copies(self) -> int:
         """What was taken along from a disk that cannot be written lies there still."""

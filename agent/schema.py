@@ -9,10 +9,6 @@ from agent.sqlite import Connection
 Migration = Callable[[Connection], None]
 MIGRATIONS: list[Migration] = []
 
-# Where the pictures of a vehicle are on their way; they are evicted in the opposite order. From 2 on a number takes one byte, and
-# a row that keeps its size is changed in place: with 0, 1, 2 each step wrote the whole picture again.
-SPOOLED, UNSENT, SENT = 2, 3, 4
-
 
 def migration(step: Migration) -> Migration:
     MIGRATIONS.append(step)
@@ -47,7 +43,7 @@ def m001_two_queues(db: Connection) -> None:
     )
     # An index ends with the rowid: among the rows that are due, which all say 0, it is in the order of arrival.
     db.execute("CREATE INDEX spool_due ON spool (next_ms)")
-    db.execute(f"CREATE TABLE pictures (key TEXT PRIMARY KEY, stage INTEGER NOT NULL DEFAULT {SPOOLED}, value BLOB)")
+    db.execute("CREATE TABLE pictures (key TEXT PRIMARY KEY, stage INTEGER NOT NULL DEFAULT 2, value BLOB)")
     db.execute("CREATE INDEX pictures_stage ON pictures (stage)")
     # AUTOINCREMENT: a number is never given twice, even after the row that had it was sent and evicted.
     db.execute(
@@ -110,3 +106,22 @@ def m006_what_is_sent_again(db: Connection) -> None:
 def m007_told_while_nobody_vouched_for_the_clock(db: Connection) -> None:
     db.execute("CREATE TABLE unsure (key TEXT PRIMARY KEY, value BLOB, boot_id TEXT)")
     db.execute("CREATE INDEX unsure_boot ON unsure (boot_id)")
+
+
+@migration
+def m008_what_need_not_be_written(db: Connection) -> None:
+    """Each index cost the card two pages for every row that came or moved.
+
+    Where a picture is on its way stands in the queues. The column `stage` stays and means nothing: without it every picture would have
+    to be written anew.
+    """
+    for index in ("pictures_stage", "sent_put", "sent_sent", "arrivals_put", "spool_due"):
+        db.execute(f"DROP INDEX {index}")
+    # Those that wait, and those that came with a reading: most vehicles never do either.
+    db.execute("CREATE INDEX spool_waits ON spool (next_ms) WHERE next_ms > 0")
+
+
+@migration
+def m009_pictures_in_files(db: Connection) -> None:
+    """`bytes` is the size of the file that has the picture, whose checksum is the value; NULL where the value is the picture."""
+    db.execute("ALTER TABLE pictures ADD COLUMN bytes INTEGER")

@@ -1,10 +1,11 @@
 """SQLite as a gate needs it: one connection under all tables of sqlitedict, in the caller's thread, durable when a call returns."""
 
+import errno
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,7 @@ class Connection:
         self.refused = ""  # what the disk refused since this was last cleared
         self._turn = threading.RLock()
         self._depth = 0
+        self._afterwards: list[Callable[[], object]] = []
         with ours(file):
             # isolation_level=None: the module must not begin transactions of its own that nobody ends.
             self._db = sqlite3.connect(":memory:" if volatile else file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
@@ -250,6 +252,7 @@ class Connection:
         with self._turn:
             names = (f"SAVEPOINT s{self._depth}", f"RELEASE s{self._depth}", f"ROLLBACK TO s{self._depth}")
             begin, end, undo = names if self._depth else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+            known = len(self._afterwards)
             self.execute(begin)
             self._depth += 1
             done = False
@@ -259,8 +262,26 @@ class Connection:
                 done = True
             finally:
                 self._depth -= 1
+                if not done:
+                    del self._afterwards[known:]
                 if not done and self._db.in_transaction:
                     self.execute(undo)
+            if not self._depth:
+                due, self._afterwards = self._afterwards, []
+                for act in due:
+                    act()
+
+    def afterwards(self, act: Callable[[], object]) -> None:
+        """Has it done once the transaction of the calling thread is committed, and never where it is taken back."""
+        with self._turn:
+            self._afterwards.append(act)
+
+    def met(self, error: OSError) -> RetryLater:
+        """Notes what the disk has said to somebody who wrote beside the file, as if SQLite itself had met it."""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        with self._turn:
+            self.full, self.refused = self.full or full, self.refused if full else str(error)
+        return RetryLater(f"{self.file.parent} {_TROUBLE[sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_IOERR]} ({error})")
 
     def log_bytes(self) -> int:
         """What the log beside the file holds; as much may have to be written to the file yet."""

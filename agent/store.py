@@ -15,6 +15,7 @@ from agent.damage import Loss, usable
 from agent.domain import Stamp
 from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ledger import Ledger, Spent
+from agent.pictures import Pictures
 from agent.queues import Outbox, Queued, Spool, Spooled
 from agent.refuge import Behind, Refuge
 from agent.retention import Retention, Size, Trimmed
@@ -119,6 +120,7 @@ class Store:
         self._db.write_back()  # the marker must never stand beside an empty file
         with usable(self._dir):
             damage.mark_installed(self._dir)
+            Pictures(self._db).sweep()
         self.trim(now_ms, sure=False)
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlitedict import SqliteDict
 
 from agent.errors import NeedsOperator, Rejected
+from agent.packed import packed, unpacked
 from agent.sqlite import Connection
 
 _DIGITS = 8
@@ -31,16 +32,16 @@ def unpack(raw: object) -> bytes:
 
 
 def to_row(value: Any) -> bytes:
-    """A value as JSON with its checksum; raises `Rejected` where JSON cannot say it."""
+    """A value as JSON, small, with its checksum; raises `Rejected` where JSON cannot say it."""
     try:
-        return pack(json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii"))
+        return pack(packed(json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")))
     except (TypeError, ValueError) as exc:
         raise Rejected(f"the record cannot be kept as JSON: {exc}; expected texts, finite numbers, lists and objects") from exc
 
 
 def from_row(raw: object) -> Any:
     """The value of a row; raises `Damaged` where the checksum does not agree, `ValueError` where it is not JSON."""
-    return json.loads(unpack(raw))
+    return json.loads(unpacked(unpack(raw)))
 
 
 class Table(SqliteDict):  # type: ignore[misc]  # sqlitedict carries no types

@@ -1,5 +1,7 @@
 """Records of one vehicle for tests that only care that there is one."""
 
+import base64
+import random
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +31,11 @@ UNREAD = Decision("unread", None, "glare", 0.0, (), "1HG M8", (), 0)
 def capture(read_id: str, gate: str = "north-in") -> Capture:
     """A vehicle of its own, alike in all but its id and gate."""
     return replace(CAPTURE, read_id=read_id, gate=gate, images=(replace(IMAGE, read_id=read_id),))
+
+
+def noise(size: int) -> str:
+    """A text that takes so many bytes in a row of the store: nothing in it repeats itself."""
+    return base64.b85encode(random.Random(size).randbytes(size)).decode("ascii")  # no secret
 
 
 def event(count: int, gate: str = "north-in", decision: Decision = ACCEPTED) -> Event:

@@ -10,9 +10,10 @@ from agent.clerk.desk import Asked, looking
 from agent.clerk.gaps import unexplained
 from agent.clock import Clock
 from agent.doctor import Finding
+from agent.pictures import jpeg_of
 from agent.schema import migrate
 from agent.sqlite import Connection
-from agent.table import Damaged, unpack
+from agent.table import Damaged
 
 RESTART = "restart the agent, which keeps the file beside a new one and tells the yard"
 REPAIR = "`vin-agent queue repair` mends that"
@@ -75,11 +76,12 @@ def checked_tables(db: Asked) -> list[str]:
 
 def damaged_rows(db: Asked, table: str) -> Iterator[tuple[int, str]]:
     """Number and key of each row whose checksum does not agree."""
-    page, last = f"SELECT rowid, key, value FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {_PAGE_ROWS}", -1  # noqa: S608  # our own names
+    size = "bytes" if table == "pictures" else "NULL"
+    page, last = f"SELECT rowid, key, value, {size} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {_PAGE_ROWS}", -1  # noqa: S608  # our own names
     while rows := list(db.select(page, (last,))):
-        for last, key, raw in rows:
+        for last, key, raw, beside in rows:
             try:
-                unpack(raw)
+                jpeg_of(db.file.parent, key, raw, beside)
             except Damaged:
                 yield last, key
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agent.clerk.desk import Asked
+from agent.pictures import BYTES
 from agent.table import from_row
 from agent.vin_text import candidates_in
 
@@ -15,7 +16,7 @@ UNSENT: tuple[Table, ...] = ("spool", "outbox")
 ALL: tuple[Table, ...] = ("spool", "outbox", "sent")
 
 _PAGE_ROWS = 64
-_BYTES = "(SELECT sum(length(value) - 8) FROM pictures WHERE key >= {table}.key || '/' AND key < {table}.key || '0')"
+_BYTES = f"(SELECT sum({BYTES}) FROM pictures WHERE key >= {{table}}.key || '/' AND key < {{table}}.key || '0')"  # noqa: S608  # our own words
 _COLUMNS = {"spool": "attempts, 0, next_ms", "outbox": "NULL, 0, 0", "sent": "NULL, sent_ms, 0"}
 
 

@@ -10,6 +10,7 @@ from agent.clerk.desk import changing
 from agent.clerk.items import STATES, Item, Wanted, items, of_vehicle
 from agent.clerk.lists import HEAD, row
 from agent.clock import Clock
+from agent.pictures import OF, Pictures
 from agent.spans import size_told
 from agent.sqlite import Connection
 from agent.store import Audit
@@ -70,6 +71,7 @@ class _Purge:
     def __init__(self, db: Connection, wanted: Wanted, now_ms: int) -> None:
         self._db, self._wanted, self._now_ms = db, wanted, now_ms
         self._facts, self._audits, self._arrivals = Table(db, "facts"), Table(db, "audits"), Table(db, "arrivals", ("put_ms",))
+        self._pictures = Pictures(db)
         self._why = " ".join(("by hand", *wanted.names))
         db.execute("PRAGMA secure_delete = ON")  # else a VIN stays readable in pages that count as empty
 
@@ -96,7 +98,7 @@ class _Purge:
             )
             self._db.execute("DELETE FROM replays WHERE sequence = ?", (item.sequence,))
             self._forget_arrival(item)
-        went["pictures"] += self._db.execute("DELETE FROM pictures WHERE key >= ? || '/' AND key < ? || '0'", (key, key))
+        went["pictures"] += self._pictures.forget(OF, {"id": key}, shred=True)
         self._db.execute("UPDATE damaged SET value = NULL WHERE key = ?", (key,))  # the row still has to be told
 
     def _note(self, item: Item) -> None:

@@ -6,7 +6,7 @@ from agent import config
 from agent.clerk.check import ORPHANS, checked_tables, damaged_rows, missing_indexes
 from agent.clerk.desk import changing, damaged, looking
 from agent.doctor import Finding
-from agent.schema import SENT
+from agent.pictures import Pictures
 from agent.sqlite import PAGE, Connection
 from agent.table import Table, pack, unpack
 
@@ -51,29 +51,21 @@ def _set_aside(db: Connection) -> int:
     count = 0
     for name in checked_tables(db):
         table = Table(db, name, encode=pack, decode=unpack)
-        for number, key in list(damaged_rows(db, name)):
-            with db.transaction():
-                table.set_aside(number)
-                if name == "spool":
-                    own = "key >= :id || '/' AND key < :id || '0'"
-                    db.execute(f"UPDATE pictures SET stage = {SENT} WHERE {own}", {"id": key})  # noqa: S608  # our own words
+        for number, _ in list(damaged_rows(db, name)):
+            table.set_aside(number)
             count += 1
     return count
 
 
 def _orphans(db: Connection) -> int:
-    return _in_batches(db, f"DELETE FROM pictures WHERE rowid IN (SELECT rowid {ORPHANS} LIMIT {_BATCH})")  # noqa: S608  # our own words
+    count = 0
+    while gone := Pictures(db).forget(f"rowid IN (SELECT rowid {ORPHANS} LIMIT {_BATCH})"):  # our own words
+        count += gone
+    return count
 
 
 def _replays(db: Connection) -> int:
-    return _in_batches(db, "DELETE FROM replays WHERE sequence NOT IN (SELECT sequence FROM sent)")
-
-
-def _in_batches(db: Connection, statement: str) -> int:
-    count = 0
-    while gone := db.execute(statement):
-        count += gone
-    return count
+    return db.execute("DELETE FROM replays WHERE sequence NOT IN (SELECT sequence FROM sent)")
 
 
 def _vacuum(db: Connection) -> int:

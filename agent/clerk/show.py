@@ -16,8 +16,9 @@ from agent.clock import Clock
 from agent.domain import Stamp, rfc3339
 from agent.errors import NeedsOperator, RetryLater
 from agent.events import delivered, queued_ms
+from agent.pictures import jpeg_of
 from agent.spans import size_told
-from agent.table import Damaged, unpack
+from agent.table import Damaged
 
 
 def show(settings: config.Settings, read_id: str, *, save: Path | None, as_json: bool) -> None:
@@ -119,9 +120,9 @@ def _jpegs(db: Asked, read_id: str) -> Iterator[tuple[str, bytes | None]]:
     """One at a time; None where the checksum does not agree."""
     keys = list(db.select("SELECT key FROM pictures WHERE key >= ? || '/' AND key < ? || '0' ORDER BY key", (read_id, read_id)))
     for (key,) in keys:
-        row = db.select_one("SELECT value FROM pictures WHERE key = ?", (key,))
+        row = db.select_one("SELECT value, bytes FROM pictures WHERE key = ?", (key,))
         try:
-            jpeg = unpack(row[0]) if row else None
+            jpeg = jpeg_of(db.file.parent, key, *row) if row else None
         except Damaged:
             jpeg = None
         yield key.replace("/", "-"), jpeg

@@ -18,7 +18,7 @@ from tests.broker import Broker, Received, Subscriber
 from tests.chaos import account
 from tests.chaos.row import Row
 from tests.gateway import Gateway
-from tests.samples import capture, event
+from tests.samples import READINGS, capture, event
 
 READY_S = 5.0
 WAITING = 40  # events that wait in the prepared store
@@ -54,10 +54,10 @@ def overwrite_pages(file: Path, dice: random.Random) -> None:
 
 
 def change_a_byte(file: Path, dice: random.Random) -> None:
-    """A letter of a VIN that waits to be told: no page is wrong, and nothing but the row's own checksum can see it."""
+    """Of an event that waits to be told: no page is wrong, and nothing but the row's own checksum can see it."""
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
         number, value = dice.choice(db.execute("SELECT sequence, value FROM outbox").fetchall())
-        place = value.index(b'"vin":"') + 10
+        place = dice.randrange(8, len(value))
         spoiled = value[:place] + bytes([value[place] ^ 0x01]) + value[place + 1 :]
         # By SQLite itself, as the row may lie in pieces: what the file holds afterwards is what a flipped bit would have left.
         db.execute("UPDATE outbox SET value = ? WHERE sequence = ?", (spoiled, number))
@@ -70,13 +70,13 @@ def spoil_the_log(file: Path, dice: random.Random) -> None:
 def spoil_an_index(file: Path, _dice: random.Random) -> None:
     """It lists rows that its table does not have: the quick look at the start passes over it, and the work meets it."""
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
-        (index,) = db.execute("SELECT rootpage, sql FROM sqlite_master WHERE name = 'spool_due'").fetchall()
+        (index,) = db.execute("SELECT rootpage, sql FROM sqlite_master WHERE name = 'spool_waits'").fetchall()
         db.execute("PRAGMA writable_schema = ON")
-        db.execute("DELETE FROM sqlite_master WHERE name = 'spool_due'")
+        db.execute("DELETE FROM sqlite_master WHERE name = 'spool_waits'")
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
         db.execute("DELETE FROM spool")
         db.execute("PRAGMA writable_schema = ON")
-        db.execute("INSERT INTO sqlite_master VALUES ('index', 'spool_due', 'spool', ?, ?)", index)
+        db.execute("INSERT INTO sqlite_master VALUES ('index', 'spool_waits', 'spool', ?, ?)", index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def fault(folder: Path, full: bool) -> Row:
 
 
 def _prepared(state_dir: Path) -> Path:
-    """A store in which events wait to be sent, and vehicles whose turn is far away, for the index to speak of."""
+    """A store in which events wait to be sent, and vehicles that came with a reading, for the index to speak of."""
     with Store.open(state_dir, config.Store(free_mb=0), NOW) as store:
         for number in range(WAITING):
             store.outbox.put(event(number), NOW)
@@ -151,7 +151,7 @@ def _prepared(state_dir: Path) -> Path:
             store.spool.put(capture(f"W{number}"), NOW)
             store.spool.forget(f"W{number}") if number % 2 else store.spool.done(f"W{number}")
         for number in range(4):
-            store.spool.put(capture(f"X{number}"), NOW)
+            store.spool.put(capture(f"X{number}"), NOW, READINGS[:1])
     return state_dir
 
 

@@ -1,6 +1,5 @@
 """A day at the gate against the vendor servers, with faults of every kind and a reading process that is killed: `make day`."""
 
-import json
 import random
 import sqlite3
 import subprocess
@@ -13,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.table import from_row
 from tests.chaos.shift import CHAIN, PICTURES, Plan, picture, read_id, vin
 from tests.vendors import VendorServer, digest
 
@@ -109,7 +109,7 @@ class Day:
     def _outcome(self, seconds: float) -> Outcome:
         with _opened(self._folder / "state" / "agent.db") as db:
             books = [Booked(*row) for row in db.execute("SELECT provider, read_id, booked_ms, outcome FROM ledger ORDER BY booked_ms")]
-            events = [json.loads(bytes(raw)[8:]) for (raw,) in db.execute("SELECT value FROM outbox")]
+            events = [from_row(raw) for (raw,) in db.execute("SELECT value FROM outbox")]
         told = {event["id"]: event["payload"]["data"].get("vin") for event in events}
         right = sum(told.get(read_id(number)) == vin(number) for number in range(self._plan.vehicles))
         cost = Counter(each.read_id for each in books if each.outcome != "free")

@@ -10,7 +10,7 @@ from agent.domain import Event
 from agent.sqlite import MB
 from agent.store import Audit, Store
 from tests.chaos.row import Row
-from tests.samples import CAPTURE, IMAGE
+from tests.samples import CAPTURE, IMAGE, noise
 
 START_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
@@ -88,7 +88,7 @@ class Gate:
         store.ledger.book("tencent", read_id, 0.1, self.now_ms)
         if self.seen % self.plan.unread:
             with store.transaction():
-                store.outbox.put(Event(read_id, "gate/a/vin", {"text": "x" * self.plan.event_bytes}), self.now_ms)
+                store.outbox.put(Event(read_id, "gate/a/vin", {"text": noise(self.plan.event_bytes)}), self.now_ms)
                 store.spool.done(read_id)
         self.expect(store.size().used_bytes <= store.size().cap_bytes, "more bytes than the cap")
         self.expect(self._count("pictures", f"key = '{read_id}/00'") == 1, "what is new was not kept")

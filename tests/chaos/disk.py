@@ -152,7 +152,7 @@ def full(folder: Path, full: bool) -> Row:
 
 def _nearly_full(place: Path) -> set[str]:
     """A store just below its cap, with some of everything that may be evicted; the ids of the vehicles that wait."""
-    waiting = [event(number) for number in range(1000)]
+    waiting = [event(number) for number in range(4000)]
     with Store.open(place, config.Store(max_mb=1, free_mb=0, ballast_kb=0), NOW.utc_ms) as store:
         for count, each in enumerate(waiting):
             if count < 6:
@@ -168,10 +168,11 @@ def _nearly_full(place: Path) -> set[str]:
 
 
 # In the order they have to go: pictures and events that were sent, pictures of vehicles not told, those vehicles.
+_WAITS = "substr(key, 1, instr(key, '/') - 1) IN (SELECT key FROM outbox UNION ALL SELECT key FROM spool)"
 _KINDS = (
-    "SELECT key FROM pictures WHERE stage = 4",
+    f"SELECT key FROM pictures WHERE NOT {_WAITS}",  # noqa: S608  # our own words
     "SELECT key FROM sent",
-    "SELECT key FROM pictures WHERE stage < 4",
+    f"SELECT key FROM pictures WHERE {_WAITS}",  # noqa: S608
     "SELECT key FROM outbox UNION ALL SELECT key FROM spool",
 )
 
