@@ -9,9 +9,11 @@ from pathlib import Path
 
 from agent import config, schema, shape
 from agent.clock import Clock
-from agent.queues import Outbox, Spool
+from agent.queues import Outbox
+from agent.records import capture_to_json
 from agent.sqlite import Connection
 from agent.store import Store
+from agent.table import Table, pack
 from tests.broker import Broker, Subscriber
 from tests.chaos.row import Row
 from tests.gateway import Gateway
@@ -58,11 +60,13 @@ def _prepared(folder: Path, port: int, count: int, version: int) -> Gateway:
     gateway.state.mkdir()
     with _release(version), closing(Connection(gateway.state / "agent.db", 64)) as db:
         schema.migrate(db)
-        spool, outbox, now = Spool(db, lambda *_: None), Outbox(db), Clock().now().utc_ms
+        outbox, now, waits = Outbox(db), Clock().now().utc_ms, capture("READ")
         with db.transaction():
             for number in range(count):
                 outbox.put(event(number), now)
-            spool.put(capture("READ"), now)
+            # With its picture in a row, as every release had it until pictures were files.
+            Table(db, "spool", ("put_ms",))["READ"] = {"capture": capture_to_json(waits), "readings": [], "put_ms": now}
+            db.execute("INSERT INTO pictures (key, value) VALUES ('READ/00', ?)", (pack(waits.images[0].jpeg),))
     (gateway.state / "installed").touch()
     return gateway
 
