@@ -27,7 +27,10 @@ def copied(file: Path, place: Path) -> None:
 
 
 def keep_copy(db: Connection) -> None:
-    """Before the first migration: what the release before would need to go on, where the disk has room for it."""
+    """Before the first migration: what the release before would need to go on, where the disk has room for it.
+
+    Without the pictures that are files: they stay where they are, and one that has gone meanwhile is a damaged one to whoever goes back.
+    """
     version, file = db.number("PRAGMA user_version"), db.file
     if not 0 < version < len(MIGRATIONS):
         return

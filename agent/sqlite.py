@@ -13,7 +13,7 @@ from typing import Any
 from agent.errors import NeedsOperator, RetryLater
 
 BUSY_S, READ_S = 5.0, 10.0
-# A vehicle changes a few bytes in some thirty pages, each of which is written to the log whole: 4 KB pages cost the card three times as
+# A vehicle changes a few bytes in some twenty pages, each of which is written to the log whole: 4 KB pages cost the card three times as
 # much for a vehicle, 512 bytes a fifth less again, but counted a backlog half as fast. A file that exists keeps the pages it has.
 PAGE = 1024
 MB = 1_000_000
