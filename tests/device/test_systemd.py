@@ -168,7 +168,8 @@ def test_a_vehicle_is_read_and_told_from_within_the_sandbox(machine: Machine, br
     owner = machine.run("stat", "--format=%U %a", "/var/lib/vin-agent", "/var/lib/vin-agent/agent.db")
     assert owner.splitlines() == ["vin-agent 700", "vin-agent 600"]
     files = {file.name for file in (machine.root / "var/lib/vin-agent").iterdir()}
-    assert files <= {"agent.db", "agent.db-shm", "agent.db-wal", "ballast", "installed", "pictures", "result"}, "and no library keeps anything there"
+    ours = {"agent.db", "agent.db-shm", "agent.db-wal", "ballast", "installed", "pictures", "result"}
+    assert files <= ours, "and no library keeps anything there"
     print(f"systemd on {suite}: {', '.join(sorted(vins))} read by the embedded reader in the sandbox")
 
 
