@@ -11,8 +11,9 @@ from agent.errors import RetryLater
 from agent.events import UNNUMBERED
 from agent.pictures import OF, Pictures, jpeg_of
 from agent.schema import MIGRATIONS, migrate
-from agent.sqlite import MB, Arguments, Connection, ours
+from agent.sqlite import MB, Arguments, Connection
 from agent.table import Damaged, Table, pack, unpack
+from agent.trouble import ours
 
 Select = Callable[[str, Arguments], Iterator[tuple[Any, ...]]]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent import config, failpoint, power
+from agent.board import Board
 from agent.children import Children
 from agent.clock import Clock
-from agent.health import Board
 from agent.power import DiskWatch, Power
 from agent.state import Heat
 from agent.writes import WriteWatch

@@ -13,7 +13,7 @@ from typing import Literal
 from agent.errors import NeedsOperator, RetryLater
 from agent.schema import refuse_newer
 from agent.shape import changed
-from agent.sqlite import BUSY_S, code_of, is_damage, ours, unreadable
+from agent.trouble import BUSY_S, code_of, is_damage, ours, unreadable
 
 log = logging.getLogger(__name__)
 

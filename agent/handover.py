@@ -9,7 +9,8 @@ from pathlib import Path
 
 from agent.damage import FILE, Loss, last_sequence, put_aside, read_only, sync_folder
 from agent.schema import MIGRATIONS
-from agent.sqlite import MB, Connection, is_damage, ours
+from agent.sqlite import MB, Connection
+from agent.trouble import is_damage, ours
 
 log = logging.getLogger(__name__)
 

@@ -3,60 +3,27 @@
 import contextlib
 import os
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 from agent import config, discovery, state
+from agent.board import Board
 from agent.child import View
 from agent.children import Children
 from agent.clock import BUILT_MS, Clock
 from agent.commands import KINDS
-from agent.domain import Decision, Event, Reason, Stamp
+from agent.domain import Event, Stamp
 from agent.errors import RetryLater
 from agent.events import Message, delivered, event_message, last, queued_ms
 from agent.identity import Identity
 from agent.ocr.budget import periods
-from agent.ocr.circuit import Circuit
-from agent.power import Disk, Power
 from agent.store import Store
-from agent.writes import Writes
 
 _CAMERA: dict[str, state.CameraState] = {"ended": "disabled"}
 _STATUS_OF, _ALARMS_OF = "camera/", "alarm/"
 _DISCOVERY = "discovery"  # the fact that keeps every topic where the agent was announced
 _LATE_S = 600.0  # events or captures that wait so long are worth a word
-
-
-@dataclass(slots=True)
-class Board:
-    """What the threads note while they work; each entry is written by one thread and read by any."""
-
-    started: Stamp
-    session: str
-    last_exit: state.LastExit
-    phase: state.Running = "online"
-    refused: str = ""  # why a changed configuration was not taken over
-    outcomes: Counter[str] = field(default_factory=Counter)
-    unread: Counter[Reason] = field(default_factory=Counter)
-    again: int = 0  # passes that belonged to an arrival that was told
-    other_text: int = 0  # passes in which a sign or a licence plate was read, and nothing else
-    circuits: Mapping[str, Circuit] = field(default_factory=dict)
-    mqtt: Callable[[], state.MqttHealth] | None = None
-    commands: Callable[[], state.CommandsHealth] | None = None
-    power: Power = field(default_factory=Power)
-    disk: Disk = field(default_factory=Disk)
-    writes: Writes = field(default_factory=Writes)
-    heat: state.Heat = "normal"
-    rate: float = 1.0  # share of the cameras' frames that are looked at
-    wake_send: Callable[[], None] = lambda: None
-
-    def read(self, decision: Decision) -> None:
-        self.outcomes[decision.outcome] += 1
-        if decision.reason and decision.outcome == "unread":
-            self.unread[decision.reason] += 1
 
 
 class Reporter:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from agent import config
+from agent.board import Board
 from agent.bounds import Bounds
 from agent.children import Children
 from agent.clock import Clock
 from agent.cooling import Cooling
 from agent.errors import RetryLater
-from agent.health import Board, Reporter
+from agent.health import Reporter
 from agent.identity import Identity
 from agent.mqtt import Link
 from agent.ocr import open_providers
@@ -22,8 +23,9 @@ from agent.ocr.memory import Memory
 from agent.orders import Orders
 from agent.power import DiskWatch
 from agent.publish import Publisher, Tally
-from agent.stages import Keep, Read, Send, Take
+from agent.stages import Read, Send
 from agent.store import Store
+from agent.take import Keep, Take
 from agent.twins import Twins
 from agent.wire import Job, Kept
 

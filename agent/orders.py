@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent import commands, failpoint
+from agent.bucket import Bucket
 from agent.commands import Command, Refusal
 from agent.errors import AgentError
 from agent.events import Message, Payload, encode
 from agent.inbox import Inbox, Post
-from agent.publish import Bucket
 from agent.state import CommandsHealth
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent import config, failpoint
+from agent.bucket import Bucket
 from agent.domain import Event, Stamp
 from agent.errors import RetryLater
 from agent.events import UNNUMBERED, Message, Payload, delivered, event_message, last, queued_ms
@@ -68,26 +69,6 @@ class Tally:
     published: int = 0
     acknowledged: int = 0
     last: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Bucket:
-    """At most `rate` tokens a second, starting empty; a rate of 0 is no limit."""
-
-    rate: float
-    filled_at: float
-    tokens: float = 0.0
-
-    def room(self, now: float, most: int) -> int:
-        """How many of `most` may go now (monotonic seconds)."""
-        if not self.rate:
-            return most
-        self.tokens = min(max(1.0, self.rate), self.tokens + (now - self.filled_at) * self.rate)
-        self.filled_at = now
-        return min(most, int(self.tokens))
-
-    def take(self, count: int) -> None:
-        self.tokens -= count if self.rate else 0
 
 
 @dataclass(frozen=True, slots=True)

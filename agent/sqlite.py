@@ -1,95 +1,26 @@
 """SQLite as a gate needs it: one connection under all tables of sqlitedict, in the caller's thread, durable when a call returns."""
 
 import errno
-import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from agent.errors import NeedsOperator, RetryLater
+from agent.trouble import BUSY_S, REFUSED, TROUBLE, code_of, is_damage, ours, unreadable
 
-BUSY_S, READ_S = 5.0, 10.0
 # A vehicle changes a few bytes in some twenty pages, each of which is written to the log whole: 4 KB pages cost the card three times as
 # much for a vehicle, 512 bytes a fifth less again, but counted a backlog half as fast. A file that exists keeps the pages it has.
 PAGE = 1024
 MB = 1_000_000
 _FETCH = 64
-_PIECE = 1 << 20
 # The log beside the file stays near 256 KB, so that the ballast has room to write it back on a full disk. SQLite's own 4 MB
 # commit twice as fast and left a log with which a 2 MB disk could neither delete nor check-point.
 _CHECKPOINT_BYTES = 64 * 4096
 
 Arguments = tuple[Any, ...] | Mapping[str, Any]
-
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-# What the disk itself refuses; a file that is locked, or a store that is at its cap, is none of it.
-_REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
-_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
-LOCKED = "locked"  # stands as `code` of the errors that another program causes, and no disk
-_TROUBLE = {
-    sqlite3.SQLITE_FULL: "the disk, or the room that store.max_mb leaves, is full; free some space or raise store.max_mb",
-    sqlite3.SQLITE_READONLY: "cannot be written; mount the file system for writing and let the service's user own the file",
-    sqlite3.SQLITE_PERM: "may not be used; let the service's user own the file",
-    sqlite3.SQLITE_IOERR: "could not be read or written; check the card, its power and the file system",
-    sqlite3.SQLITE_CANTOPEN: "could not be opened; check that the folder exists, has room and belongs to the service's user",
-    sqlite3.SQLITE_BUSY: f"was locked by another program for {BUSY_S:g} s; end that program",
-    sqlite3.SQLITE_LOCKED: "is locked by a statement that has not ended; try again",
-    sqlite3.SQLITE_PROTOCOL: "could not be locked; end other programs that use it",
-    sqlite3.SQLITE_CORRUPT: "is damaged; close the store and open it again, which keeps this file beside a new one",
-    sqlite3.SQLITE_NOTADB: "is no longer a database; close the store and open it again, which keeps this file beside a new one",
-}
-
-
-def code_of(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 where the error came from Python's module itself."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    return code_of(error) in _DAMAGE
-
-
-def unreadable(file: Path) -> str:
-    """What the disk says where it does not give a byte of the file or of its log, in words; else nothing.
-
-    Ends after a while: a card that is that slow keeps the thread from more important things.
-    """
-    end = time.monotonic() + READ_S
-    try:
-        for each in (file, Path(f"{file}-wal")):
-            if each.exists():
-                _read_through(each, end)
-    except OSError as exc:
-        return str(exc)
-    return ""
-
-
-def _read_through(file: Path, end: float) -> None:
-    handle = os.open(file, os.O_RDONLY)
-    try:
-        place = 0
-        while time.monotonic() < end and (piece := os.pread(handle, _PIECE, place)):
-            place += len(piece)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def ours(file: Path) -> Iterator[None]:
-    """Turns what SQLite says about the world into `RetryLater`; a mistake in our own SQL stays what it is and ends the process."""
-    try:
-        yield
-    except sqlite3.Error as exc:
-        if (sentence := _TROUBLE.get(code_of(exc))) is None:
-            raise
-        raise RetryLater(f"{file} {sentence} (SQLite: {exc})", code=LOCKED if code_of(exc) in _LOCKED else "") from exc
-    except (UnicodeDecodeError, MemoryError) as exc:
-        # Python cannot say what SQLite says, or a row claims to be larger than the memory: something in the file is not what it was.
-        raise RetryLater(f"{file} {_TROUBLE[sqlite3.SQLITE_CORRUPT]}") from exc
 
 
 class Connection:
@@ -166,7 +97,7 @@ class Connection:
             if is_damage(exc):
                 self._look_twice(exc)
             self.full = self.full or code_of(exc) == sqlite3.SQLITE_FULL
-            self.refused = str(exc) if code_of(exc) in _REFUSED else self.refused
+            self.refused = str(exc) if code_of(exc) in REFUSED else self.refused
             raise
         except (UnicodeDecodeError, MemoryError):
             self.damaged = True
@@ -176,7 +107,7 @@ class Connection:
         """A page that the disk does not give is called damage too; but a file that cannot be read must not be put aside for that."""
         if not self.volatile and (words := unreadable(self.file)):
             self.refused = words
-            raise RetryLater(f"{self.file} {_TROUBLE[sqlite3.SQLITE_IOERR]} ({words})") from error
+            raise RetryLater(f"{self.file} {TROUBLE[sqlite3.SQLITE_IOERR]} ({words})") from error
         self.damaged = True
 
     @contextmanager
@@ -281,7 +212,7 @@ class Connection:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         with self._turn:
             self.full, self.refused = self.full or full, self.refused if full else str(error)
-        return RetryLater(f"{self.file.parent} {_TROUBLE[sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_IOERR]} ({error})")
+        return RetryLater(f"{self.file.parent} {TROUBLE[sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_IOERR]} ({error})")
 
     def log_bytes(self) -> int:
         """What the log beside the file holds; as much may have to be written to the file yet."""

@@ -21,8 +21,9 @@ from agent.refuge import Behind, Refuge
 from agent.retention import Retention, Size, Trimmed
 from agent.schema import migrate
 from agent.spots import Spots
-from agent.sqlite import LOCKED, MB, Connection
+from agent.sqlite import MB, Connection
 from agent.table import Table
+from agent.trouble import LOCKED
 from agent.unsure import Unsure
 
 _T = TypeVar("_T")

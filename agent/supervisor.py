@@ -14,13 +14,14 @@ from functools import partial
 from ulid import ULID
 
 from agent import config, ending, failpoint, logs, reboot, systemd
+from agent.board import Board
 from agent.bounds import Bounds
 from agent.children import Children
 from agent.clock import Clock
 from agent.control import Control, Main
 from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.events import Payload
-from agent.health import Board, Reporter
+from agent.health import Reporter
 from agent.identity import Identity, identify
 from agent.inbox import Inbox
 from agent.ocr import common_bounds

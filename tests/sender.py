@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Self
 
 from agent import config
+from agent.board import Board
 from agent.children import Children
 from agent.clock import Clock
 from agent.domain import Event
-from agent.health import Board, Reporter
+from agent.health import Reporter
 from agent.identity import identify
 from agent.inbox import Inbox
 from agent.opening import Opening

@@ -20,8 +20,8 @@ from agent.clock import Clock
 from agent.domain import Event, Reading
 from agent.events import audit, delivered
 from agent.schema import MIGRATIONS
-from agent.stages import Take
 from agent.store import Audit, Store
+from agent.take import Take
 from tests.gateway import COMMAND
 from tests.payloads import valid
 from tests.samples import CAPTURE, FACTS, HONDA, IMAGE, NOW, UNREAD, event

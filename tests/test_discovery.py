@@ -11,11 +11,12 @@ import jinja2
 import pytest
 
 from agent import config, discovery, state
+from agent.board import Board
 from agent.children import Children
 from agent.clock import Clock
 from agent.domain import Alarm
 from agent.events import Message, Payload, delivered
-from agent.health import Board, Reporter
+from agent.health import Reporter
 from agent.identity import identify
 from agent.inbox import BIRTH_S
 from agent.store import Store

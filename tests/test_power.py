@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from agent import config
+from agent.board import Board
 from agent.bounds import Bounds
 from agent.children import Children
 from agent.clock import Clock
 from agent.cooling import Cooling, heat
 from agent.domain import Stamp
-from agent.health import Board
 from agent.power import DAY_MS, Disk, DiskWatch, Power, power, temperature
 from agent.state import Heat
 from agent.wire import Job, Rate

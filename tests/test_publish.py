@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from agent import state
+from agent.bucket import Bucket
 from agent.clock import Clock
 from agent.config import Mqtt
 from agent.domain import Stamp
 from agent.errors import RetryLater
 from agent.events import Message
 from agent.mqtt import Link
-from agent.publish import Bucket, Publisher, Tally
+from agent.publish import Publisher, Tally
 from agent.settings import Secret
 from agent.topics import Topics
 from tests.broker import Broker, Received, Rules, Subscriber

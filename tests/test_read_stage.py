@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from agent import config, stages
+from agent.board import Board
 from agent.clock import BUILT_MS, Clock
 from agent.domain import Capture, EncodedImage, Reading, Stamp
 from agent.errors import NeedsOperator, Rejected, RetryLater
 from agent.events import delivered
-from agent.health import Board
 from agent.ocr import opinion
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from agent import config
+from agent.board import Board
 from agent.children import Children
 from agent.clock import Clock
-from agent.health import Board, Reporter
+from agent.health import Reporter
 from agent.identity import identify
 from agent.power import DAY_MS
 from agent.sqlite import Connection

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from agent import config, damage
 from agent.errors import NeedsOperator
 from agent.schema import MIGRATIONS
-from agent.sqlite import Arguments, Connection, is_damage, ours
+from agent.sqlite import Arguments, Connection
+from agent.trouble import is_damage, ours
 
 
 class Asked(Protocol):

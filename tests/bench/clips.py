@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from agent import config
+from agent.board import Board
 from agent.clock import BUILT_MS, Clock
 from agent.domain import Capture, EncodedImage, Frame, Pixels, Reading, Stamp
-from agent.health import Board
 from agent.ocr import common_bounds
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ def root(*command: str | Path, check: bool = True) -> "subprocess.CompletedProce
     return done
 
 
-class Disk:
+class Disk(ABC):
     """A file system at a place of its own while in `with`; whatever happens, nothing stays mounted."""
 
     def __init__(self, place: Path) -> None:
@@ -37,8 +38,9 @@ class Disk:
             time.sleep(0.1)  # a process that was killed may take a moment to let go of its files
         root("umount", "--lazy", self.place)
 
+    @abstractmethod
     def mount(self, *options: str) -> None:
-        raise NotImplementedError
+        """With options of mount(8); where it is mounted already, with other ones."""
 
     def fill(self, leave: int = 0) -> None:
         """Somebody else takes all there is, but for some bytes."""

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from agent import config
+from agent.board import Board
 from agent.clock import BUILT_MS, Clock, boot_id
 from agent.config_http import Http
 from agent.domain import Capture, Stamp
-from agent.health import Board
 from agent.ocr import open_providers
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent import config
+from agent.board import Board
 from agent.clock import Clock
 from agent.domain import Capture, EncodedImage, Reading
-from agent.health import Board
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
 from agent.ocr.memory import Memory

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from agent import config
+from agent.board import Board
 from agent.bounds import Bounds
 from agent.clock import BUILT_MS, Clock
 from agent.domain import Capture, EncodedImage, Frame, Reading, Stamp
 from agent.events import Facts
-from agent.health import Board
 from agent.ocr import Provider
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
