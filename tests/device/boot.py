@@ -129,8 +129,16 @@ class Machine:
         """What `command` said inside; standard error too where it is only looked at, not checked."""
         plain = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", **(env or {})}
         said = subprocess.run(self.entered(*command), env=plain, capture_output=True, text=True, timeout=timeout_s, check=False)
-        assert not check or said.returncode == 0, f"{' '.join(command)} ended with {said.returncode}:\n{said.stdout}\n{said.stderr}"
+        assert not check or said.returncode == 0, (
+            f"{' '.join(command)} ended with {said.returncode}:\n{said.stdout}\n{said.stderr}{self._told_of(*command)}"
+        )
         return (said.stdout if check else said.stdout + said.stderr).strip()
+
+    def _told_of(self, program: str, *words: str) -> str:
+        """What systemd knows of the unit that would not do it: it may be running again by the time anybody looks."""
+        if program != "systemctl" or len(words) < 2:
+            return ""
+        return "\n" + self.run(program, "status", words[-1], "--no-pager", "--full", "--lines=60", check=False)
 
     def show(self, unit: str, *names: str) -> dict[str, str]:
         """Properties of a unit, as systemd has them now."""
