@@ -104,6 +104,8 @@ class Opening:
         mqtt, now, topics = self.settings.mqtt, self.clock.now, self.identity.topics
         inbox = self.orders.inbox.listen(mqtt)
         with self.twins.watched(Link(mqtt, self.identity.client_id, self.reporter.will(), inbox)) as link:
+            # What is told at a connect are these, or newer ones: none of the backlog behind it may take their place.
+            self.tally.last = self.reporter.known_lasts()
             publisher = Publisher(link, self.store.outbox, topics, mqtt, self.reporter.everything, now(), self.tally)
             self.board.mqtt, self.board.wake_send = publisher.health, link.wake
             self.orders.publish = publisher.publish_state

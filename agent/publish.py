@@ -62,7 +62,7 @@ class Outbox(Protocol):
 class Tally:
     """What outlives a connection: counters, and the number of the newest `last` told on each topic.
 
-    After a start, give `last` the number before each gate's newest final: no older event may replace what the broker keeps.
+    Before each connection, give `last` the number of each gate's newest final: no older event may replace what the broker keeps.
     """
 
     connections: int = 0

@@ -90,7 +90,7 @@ class Supervisor:
         self._board.commands = orders.health
         self._opening = Opening(
             settings, identity, store, clock, self._children, self._board, self._reporter, orders,
-            Tally(last=self._reporter.known_lasts()), Twins(store, clock), self._stops["read"],
+            Tally(), Twins(store, clock), self._stops["read"],
         )  # fmt: skip
         # Nothing may stand still for longer than systemd allows the whole: then it is told at once, and not after another wait.
         still_s = 2 * (systemd.watchdog_s() or STEP_S / 2)

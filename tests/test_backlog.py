@@ -11,6 +11,7 @@ import pytest
 
 from agent import config
 from agent.clock import Clock
+from agent.events import UNNUMBERED
 from agent.mqtt import Link
 from agent.publish import Publisher, Tally
 from agent.state import retained
@@ -18,7 +19,7 @@ from agent.store import Store
 from agent.topics import Topics
 from tests.broker import Broker, Received, Subscriber
 from tests.payloads import valid
-from tests.sender import numbered
+from tests.sender import Sender, mqtt, numbered
 
 TOPICS = Topics("vinagent/v1", "hamburg", "gate-3-pi")
 CLOCK = Clock(synced=lambda: True)
@@ -109,3 +110,32 @@ def test_a_long_backlog_is_sent_without_being_held_in_memory(tmp_path: Path, bro
         tracemalloc.stop()
 
     assert most < 2_000_000, "the backlog has 16 MB"
+
+
+def test_after_an_outage_no_older_vehicle_takes_the_place_of_the_last_one_at_the_gate(tmp_path: Path, broker: Broker) -> None:
+    with Sender(tmp_path, mqtt(broker.port, last=True, replay_per_s=3), gates=["north-in"]) as sender:
+        sender.wait_for(lambda: sender.connected)
+        sender.finish(numbered(0))
+        sender.wait_for(lambda: not len(sender.store.outbox))
+        broker.stop()
+        sender.wait_for(lambda: not sender.connected)
+        newest = [sender.finish(numbered(number)) for number in range(1, 8)][-1]
+        broker.start()
+        sender.wait_for(lambda: sender.connected)
+        with Subscriber(broker.port, f"{TOPICS.root}/gate/north-in/last") as screen:
+            sender.wait_for(lambda: not len(sender.store.outbox))
+            time.sleep(1.2)  # the copy is told once a second
+            shown = [int(valid(each.topic, each.payload)["sequence"]) for each in screen.wait_count(1)]
+    assert set(shown) == {newest}
+
+
+def test_what_was_numbered_in_memory_does_not_end_the_copies_of_the_last_vehicle(tmp_path: Path, broker: Broker) -> None:
+    topic = f"{TOPICS.root}/gate/north-in/last"
+    started = Sender(tmp_path, mqtt(broker.port, last=True), gates=["north-in"])
+    started.tally.last[topic] = UNNUMBERED + 1  # told while the disk could not be written, which ended while the broker was away
+    with started as sender:
+        sender.wait_for(lambda: sender.connected)
+        newest = sender.finish(numbered(1))
+        with Subscriber(broker.port, topic) as screen:
+            shown = screen.wait_count(1, seconds=5)
+    assert int(valid(shown[-1].topic, shown[-1].payload)["sequence"]) == newest
