@@ -40,7 +40,7 @@ def add_replay(commands: "Added[argparse.ArgumentParser]", add_config: AddConfig
         "--to", dest="until", type=_as(spans.moment), default=spans.moment("now"), metavar="TIME", help="before then (default: now)"
     )
     replay.add_argument("--gate", default="", metavar="GATE", help="this gate alone")
-    replay.add_argument("--vin", default="", metavar="VIN", help="this VIN alone")
+    replay.add_argument("--vin", default="", metavar="VIN", help="this VIN alone, or those that begin so")
     add_config(replay)
     return replay
 

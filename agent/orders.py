@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 PER_S = 5.0  # commands a second, and so many at once; answers take the sending's time
 KEPT_S, MOST_KEPT = 600.0, 512  # answers are kept so long, so many of them, for a request that comes twice
 MOST_PENDING = 8
+MOST_LEVELS = 100  # of a topic to answer on: mosquitto throws out who publishes on one with more than 200
 COMPLAIN_S = 30.0  # between two lines in the log about messages that are no commands
 REST_S, LOOK_S = 1.0, 0.05
 
@@ -197,6 +198,6 @@ class Orders:
 
     def _may_answer_to(self, topic: str) -> bool:
         """Nobody has us speak in our own name where events and commands are, nor where a broker would throw us out for it."""
-        if not topic or topic.startswith("$") or set("+#\0") & set(topic):
+        if not topic.isprintable() or not topic or topic.startswith("$") or set("+#") & set(topic) or topic.count("/") > MOST_LEVELS:
             return False
         return not f"{topic}/".startswith(f"{self._root}/") or topic.startswith(f"{self._root}/rsp/")

@@ -152,8 +152,8 @@ class Publisher:
         A goodbye in order keeps the broker from publishing the will, so the agent says itself that it is gone.
         """
         end = clock().seconds + seconds
-        self._ask_for_lasts()
         settled = self._settle_until(end - seconds / 4, clock)
+        self._ask_for_lasts()  # of what was answered meanwhile
         self._asked.append(offline)
         return self._settle_until(end, clock) and settled
 

@@ -223,7 +223,7 @@ class Outbox:
     def replay(self, since_ms: int, until_ms: int, now_ms: int, *, gate: str = "", vin: str = "") -> int:
         """Has events that were sent, and put from `since_ms` until before `until_ms`, sent once more; how many were not asked for yet.
 
-        `gate` and `vin`, where given, leave out the others. What is asked for again before it was acknowledged is sent once.
+        `gate` and `vin`, of which the beginning will do, leave out the others. What is asked for again before it was acknowledged is sent once.
         """
         rows = (row for row in self.history(since_ms, until_ms) if _is_about(row.event, gate, vin))
         asked, note = 0, "INSERT OR IGNORE INTO replays (sequence, asked_ms) VALUES (?, ?)"
@@ -271,4 +271,4 @@ class Outbox:
 
 def _is_about(event: Event, gate: str, vin: str) -> bool:
     told = event.payload.get("data", {})
-    return (not gate or told.get("gate") == gate) and (not vin or told.get("vin") == vin)
+    return (not gate or told.get("gate") == gate) and told.get("vin", "").startswith(vin)

@@ -281,6 +281,20 @@ def test_a_stop_does_not_leave_an_old_final_on_the_broker(broker: Broker, yard: 
     assert ids(yard.collect("/last"))[-1] == event(29).id
 
 
+def test_a_stop_leaves_on_the_broker_also_what_was_still_on_its_way(broker: Broker, yard: Subscriber) -> None:
+    outbox = filled(1)
+    with publisher(broker, outbox) as open_publisher:
+        broker.freeze()
+        open_publisher.step(CLOCK.now())
+        assert outbox.rows
+        broker.thaw()
+        assert open_publisher.farewell(said("offline"), CLOCK.now)
+    yard.wait_for(lambda messages: any(b'"offline"' in each.payload for each in messages))
+
+    assert ids(yard.collect("/last")) == [event(0).id]
+    assert yard.collect()[-1].topic == TOPICS.status
+
+
 def test_a_silent_broker_costs_no_processor_time(broker: Broker) -> None:
     with publisher(broker, filled(50), says=STATE, inflight=2) as open_publisher:
         broker.freeze()

@@ -51,6 +51,12 @@ def test_one_gate_or_one_vin_may_be_meant(store: Store) -> None:
     assert store.outbox.replay(0, 2**60, NOW, vin="WVWZZZ1JZ3W386752") == 0
 
 
+def test_a_vin_may_be_named_by_how_it_begins(store: Store) -> None:
+    told = str(event(0).payload["data"]["vin"])
+    assert store.outbox.replay(0, 2**60, NOW, vin=told[1:]) == 0
+    assert store.outbox.replay(0, 2**60, NOW, vin=told[:9]) == 10
+
+
 def test_what_is_asked_for_again_before_it_was_sent_is_sent_once_and_afterwards_once_more(store: Store) -> None:
     assert store.outbox.replay(0, 2**60, NOW) == 10
     assert store.outbox.replay(0, 2**60, NOW) == 0
