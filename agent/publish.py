@@ -183,7 +183,9 @@ class Publisher:
         for token, refusal in answers:
             flying = self._flying.pop(token, None)
             if refusal is not None:
-                self._refused(self._topics.event(flying.row.event) if flying else self._others.get(token, ""), refusal, now)
+                self._complain(self._topics.event(flying.row.event) if flying else self._others.get(token, ""), refusal)
+                if flying:  # what else was refused is not sent again, and holds no row up
+                    self._come_back(now)
             elif flying:
                 done.append(flying)
             self._others.pop(token, None)
@@ -195,16 +197,20 @@ class Publisher:
             self._keep_lasts(done)
         return bool(answers)
 
-    def _refused(self, topic: str, refusal: str, now: Stamp) -> None:
-        """Say it once for each topic and reason, and come back to the rows after a minute, then two, up to an hour."""
+    def _come_back(self, now: Stamp) -> None:
+        """To the rows that were refused, after a minute, then two, up to an hour."""
         if self._retry_at == float("inf"):
             self._retry_at = now.seconds + self._retry_s
             self._retry_s = min(REFUSED_LONGEST_S, 2 * self._retry_s)
-        if (topic, refusal) not in self._complained and len(self._complained) < MOST_COMPLAINTS:
-            self._complained.add((topic, refusal))
-            log.warning(
-                "the broker at %s refuses %s: %s; check its access list, events wait until it takes them", self._link.where, topic, refusal
-            )
+
+    def _complain(self, topic: str, refusal: str) -> None:
+        """Once for each topic and reason."""
+        if (topic, refusal) in self._complained or len(self._complained) >= MOST_COMPLAINTS:
+            return
+        self._complained.add((topic, refusal))
+        log.warning(
+            "the broker at %s refuses %s: %s; check its access list, events wait until it takes them", self._link.where, topic, refusal
+        )
 
     def _send_asked(self) -> bool:
         sent = False

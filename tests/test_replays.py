@@ -153,6 +153,18 @@ def test_what_is_asked_for_while_a_replay_runs_is_found_also_where_its_numbers_a
     assert len(yard.wait_count(10)) == 10
 
 
+def test_an_answer_the_broker_refuses_holds_up_no_replay(tmp_path: Path) -> None:
+    acl = "user gate\ntopic write vinagent/v1/hamburg/gate-3-pi/#\n"
+    with Broker(tmp_path / "broker", Rules(login=("gate", "geheim"), acl=acl)) as broker:
+        outbox = filled(10)
+        later = {number: outbox.again.pop(number) for number in (1, 2)}
+        with publisher(broker, outbox, last=False, user="gate", password=Secret("geheim")) as started:
+            started.publish_state([Message("somewhere/else", b"{}")])
+            work(started, lambda: not outbox.again and started.health().published == 9 and not started.health().in_flight)
+            outbox.again.update(later)
+            work(started, lambda: not outbox.again)
+
+
 def test_what_the_broker_refuses_does_not_go_round_in_a_loop(tmp_path: Path) -> None:
     acl = "user gate\ntopic write vinagent/v1/hamburg/gate-3-pi/gate/north-in/#\n"
     with Broker(tmp_path / "broker", Rules(login=("gate", "geheim"), acl=acl)) as broker:
