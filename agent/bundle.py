@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent import __version__, config, figures, machine
 from agent.errors import AgentError, NeedsOperator, RetryLater
-from agent.scrub import Scrub, secrets_of
+from agent.scrub import Scrub, secrets_of, written_in
 
 MOST_EVENTS, MOST_PICTURE_BYTES = 100, 20_000_000
 CREDENTIALS = "credentials"  # the folder beside the settings, which the unit hands over
@@ -33,9 +33,17 @@ def settings_of(file: Path) -> tuple[config.Settings, str]:
 def _beside(file: Path) -> Iterator[str]:
     """Secrets that count also where the settings beside them cannot be read."""
     yield from (value for name, value in os.environ.items() if name.startswith("VIN_AGENT_"))
+    yield from written_in(_text(file))
     with suppress(OSError):
-        for each in (file.parent / CREDENTIALS).iterdir():
-            yield each.read_text("utf-8", "replace").rstrip("\n")
+        yield from (_text(each).rstrip("\n") for each in (file.parent / CREDENTIALS).iterdir())
+
+
+def _text(file: Path) -> str:
+    """Empty where it cannot be read: no other secret may show for that."""
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def write(place: Path, file: Path, findings: Callable[[config.Settings], Iterable[str]], *, vehicles: bool, force: bool) -> list[str]:

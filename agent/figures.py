@@ -1,6 +1,7 @@
 """The store in figures, for whoever has to find out what went wrong: read beside an agent that may be running, nothing is changed."""
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from agent.pictures import jpeg_of
 from agent.table import Damaged, from_row
 
 _QUEUES = {"spool": "put_ms", "outbox": "put_ms", "sent": "sent_ms"}
-_TABLES = ("pictures", "ledger", "facts", "audits", "damaged", "seen", "arrivals", "standing")
+_TABLES = ("pictures", "ledger", "facts", "audits", "damaged", "seen", "arrivals", "standing", "replays", "unsure")
 _LEDGER = (
     "SELECT provider, coalesce(outcome, 'no answer'), count(*), total(price), min(booked_ms), max(booked_ms) FROM ledger"
     " GROUP BY 1, 2 ORDER BY 1, 2"
@@ -77,21 +78,29 @@ def _facts(db: sqlite3.Connection) -> dict[str, Any]:
 
 
 def vehicles(state_dir: Path, most: int, most_bytes: int) -> tuple[list[Any], dict[str, bytes]]:
-    """The newest events, and the newest pictures by their names."""
+    """The newest events, and the newest pictures by their names; of a damaged store, what can be read."""
+    events, pictures = list[Any](), dict[str, bytes]()
     file = state_dir / damage.FILE
-    if not file.exists():
-        return [], {}
-    with closing(damage.read_only(file)) as db:
-        events = [
-            from_row(raw)
-            for table in ("outbox", "sent")
-            for (raw,) in db.execute(f"SELECT value FROM {table} ORDER BY sequence DESC LIMIT ?", (most,))  # noqa: S608  # our own names
-        ]
-        pictures: dict[str, bytes] = {}
-        for key, raw, size in db.execute("SELECT key, value, bytes FROM pictures ORDER BY rowid DESC LIMIT ?", (most,)):
-            most_bytes -= size or len(raw)
-            if most_bytes < 0:
-                break
-            with suppress(Damaged, RetryLater):
-                pictures[f"{key.replace('/', '-')}.jpg"] = jpeg_of(state_dir, key, raw, size)
+    if file.exists():
+        with suppress(sqlite3.Error), closing(damage.read_only(file)) as db:
+            with suppress(sqlite3.Error):
+                events.extend(_events(db, most))
+            with suppress(sqlite3.Error):
+                pictures.update(_pictures(db, state_dir, most, most_bytes))
     return events, pictures
+
+
+def _events(db: sqlite3.Connection, most: int) -> Iterator[Any]:
+    for table in ("outbox", "sent"):
+        for (raw,) in db.execute(f"SELECT value FROM {table} ORDER BY sequence DESC LIMIT ?", (most,)):  # noqa: S608  # our own names
+            with suppress(ValueError):
+                yield from_row(raw)
+
+
+def _pictures(db: sqlite3.Connection, state_dir: Path, most: int, most_bytes: int) -> Iterator[tuple[str, bytes]]:
+    for key, raw, size in db.execute("SELECT key, value, bytes FROM pictures ORDER BY rowid DESC LIMIT ?", (most,)):
+        most_bytes -= size or len(raw)
+        if most_bytes < 0:
+            return
+        with suppress(Damaged, RetryLater):
+            yield f"{key.replace('/', '-')}.jpg", jpeg_of(state_dir, key, raw, size)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from agent import promise
 from agent.domain import Capture, Event, Reading
 from agent.pictures import OF, Pictures
 from agent.records import capture_from_json, capture_to_json, event_from_json, event_to_json, reading_from_json, reading_to_json
@@ -193,7 +194,12 @@ class Outbox:
         Looks at every row: an index for that would cost the card two pages an event, and this is asked for once in a while.
         """
         page = "SELECT sequence, key, value, put_ms FROM sent WHERE sequence > ? ORDER BY sequence LIMIT ?"
-        rows = self._paged(lambda last: self._db.select(page, (last[0] if last else -1, _PAGE_ROWS)))
+
+        def select(last: tuple[Any, ...] | None) -> Iterator[tuple[Any, ...]]:
+            promise.on_time()  # a hundred thousand rows on a slow card take longer than a step may
+            return self._db.select(page, (last[0] if last else -1, _PAGE_ROWS))
+
+        rows = self._paged(select)
         return self._sound((row for row in rows if since_ms <= row[3] < until_ms), self._sent)
 
     @staticmethod
@@ -223,7 +229,8 @@ class Outbox:
     def replay(self, since_ms: int, until_ms: int, now_ms: int, *, gate: str = "", vin: str = "") -> int:
         """Has events that were sent, and put from `since_ms` until before `until_ms`, sent once more; how many were not asked for yet.
 
-        `gate` and `vin`, of which the beginning will do, leave out the others. What is asked for again before it was acknowledged is sent once.
+        `gate` and `vin`, where given, leave out the others; of a VIN the beginning will do. What is asked for again before it was
+        acknowledged is sent once.
         """
         rows = (row for row in self.history(since_ms, until_ms) if _is_about(row.event, gate, vin))
         asked, note = 0, "INSERT OR IGNORE INTO replays (sequence, asked_ms) VALUES (?, ?)"
@@ -271,4 +278,4 @@ class Outbox:
 
 def _is_about(event: Event, gate: str, vin: str) -> bool:
     told = event.payload.get("data", {})
-    return (not gate or told.get("gate") == gate) and told.get("vin", "").startswith(vin)
+    return (not gate or told.get("gate") == gate) and str(told.get("vin", "")).startswith(vin)

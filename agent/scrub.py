@@ -1,7 +1,9 @@
 """Takes out of a text what must not leave the device: every secret of the settings in any of its spellings, and VINs."""
 
 import base64
+import json
 import re
+import tomllib
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
@@ -16,6 +18,11 @@ _VIN = re.compile(r"(?<![A-Za-z0-9])[A-Z0-9]{17,20}(?![A-Za-z0-9])", re.ASCII)
 _SET = re.compile(r"((?:VIN_AGENT_\w+|SetCredential(?:Encrypted)?)\s*[=:]).+")
 _SIGN = re.compile(r"(a sign or a licence plate, ).*")
 _LOGIN = re.compile(r"(?<=://)[^\s/@'\"]+@")
+# Cameras without a login of HTTP or RTSP have it among the values of their address.
+_VALUE = re.compile(r"(?i)((?:password|passwd|pwd|secret|token)=)[^\s&'\"]+")
+_WRITTEN = re.compile(
+    r"""(?i)[\w-]*(?:password|secret|token|access_key|api_key|proxy)[\w-]*["']?\s*=\s*("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s#]+)"""
+)
 
 
 def secrets_of(settings: Any) -> Iterator[str]:
@@ -30,6 +37,15 @@ def secrets_of(settings: Any) -> Iterator[str]:
         yield from secrets_of(each)
 
 
+def written_in(source: str) -> Iterator[str]:
+    """The secrets in the text of settings that are wrong, as far as they can be told from the names of their keys."""
+    for value in _WRITTEN.findall(source):
+        try:
+            yield str(tomllib.loads(f"it = {value}")["it"])
+        except tomllib.TOMLDecodeError:
+            yield value.strip("\"'")
+
+
 def _inside(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple):
         yield from value
@@ -39,7 +55,8 @@ def _inside(value: Any) -> Iterator[Any]:
 
 def spellings(secret: str) -> set[str]:
     """How a secret may stand in a log, an address, a header or a body: as it is, escaped, and in base64 wherever that began."""
-    plain, raw = {secret, repr(secret)[1:-1]}, secret.encode("utf-8", "replace")
+    raw = secret.encode("utf-8", "replace")
+    plain = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     for safe in ("", "/", "/:@"):
         plain |= {urllib.parse.quote(secret, safe), urllib.parse.quote_plus(secret, safe)}
     return {each for each in plain | set(_in_base64(raw)) if len(each) >= _LEAST}
@@ -65,7 +82,7 @@ class Scrub:
         self._vehicles = vehicles
 
     def __call__(self, text: str) -> str:
-        text = _SET.sub(r"\1***", _LOGIN.sub("***@", text))
+        text = _SET.sub(r"\1***", _VALUE.sub(r"\1***", _LOGIN.sub("***@", text)))
         if self._secrets:
             text = self._secrets.sub("***", text)
         if self._vehicles:

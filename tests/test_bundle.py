@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sqlite3
 import stat
 import subprocess
 import tarfile
@@ -94,6 +95,31 @@ def test_wrong_settings_are_told_and_everything_else_is_there_all_the_same(tmp_p
     assert {name.partition(":")[0] for name in names} == set(found)
 
 
+def test_secrets_in_settings_that_are_wrong_are_known_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text("[mqtt]\nhosst = 'x'\npassword = 'hush-hush'\n[tencent]\nsecret_key = \"Top\\tSecret\"  # ours\n", "utf-8")
+    assert {"hush-hush", "Top\tSecret"} <= set(bundle._beside(file))
+
+
+def test_one_credential_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "credentials"
+    for number in range(20):  # one of them comes first, in whatever order the folder is read
+        (folder / f"{number}").mkdir(parents=True)
+    (folder / "b").write_text("hush-hush\n", "utf-8")
+    assert "hush-hush" in set(bundle._beside(tmp_path / "agent.toml"))
+
+
+def test_a_damaged_row_or_store_keeps_no_vehicle_from_being_seen(tmp_path: Path) -> None:
+    site(tmp_path)
+    with sqlite3.connect(tmp_path / "state" / "agent.db") as db:
+        db.execute("UPDATE outbox SET value = x'00'")
+    events, pictures = figures.vehicles(tmp_path / "state", 10, 10**6)
+    assert [each["payload"]["id"] for each in events] == [event(1).id]
+    assert pictures
+    (tmp_path / "state" / "agent.db").write_bytes(b"this is no database" * 100)
+    assert figures.vehicles(tmp_path / "state", 10, 10**6) == ([], {})
+
+
 def test_the_same_contents_make_the_same_bytes() -> None:
     one, other = {"a": b"1", "b": b"2"}, {"b": b"2", "a": b"1"}
     assert bundle._packed(one) == bundle._packed(other)
@@ -136,6 +162,12 @@ def test_every_secret_of_the_settings_is_found_also_in_an_address() -> None:
     assert {"broker-secret", "cam-secret", "p@ss", "me:p%40ss"} <= set(secrets_of(settings))
 
 
+@given(st.text(min_size=4, max_size=40))
+def test_a_secret_is_hidden_inside_of_json(secret: str) -> None:
+    for text in (json.dumps(secret), json.dumps(secret, ensure_ascii=False)):
+        assert text[1:-1] in spellings(secret)
+
+
 @given(st.text(min_size=4, max_size=40), st.text(), st.text())
 def test_no_spelling_of_a_secret_is_left(secret: str, before: str, after: str) -> None:
     scrub = Scrub([secret])
@@ -159,6 +191,7 @@ def test_a_secret_inside_of_something_in_base64_is_found_wherever_it_begins(befo
         ('Environment="VIN_AGENT_MQTT_PASSWORD=odd one"', 'Environment="VIN_AGENT_MQTT_PASSWORD=***'),
         ("SetCredential=mqtt.password:abc", "SetCredential=***"),
         ("rtsp://me:secret@host/stream", "rtsp://***@host/stream"),
+        ("rtsp://host/user=me&password=tlJwpbo6&channel=1: 401", "rtsp://host/user=me&password=***&channel=1: 401"),
     ],
 )
 def test_lines_of_a_log_or_a_unit_lose_what_is_nobodys_business(line: str, left: str) -> None:

@@ -166,12 +166,11 @@ def test_a_retained_command_waits_for_nobody(gateway: Gateway, asker: Asker, pla
     assert gateway.children()
 
 
-def test_where_an_answer_is_wanted_throws_nobody_out(gateway: Gateway, asker: Asker, yard: Subscriber) -> None:
+def test_where_an_answer_is_wanted_throws_nobody_out(gateway: Gateway, asker: Asker) -> None:
     for to in ("/" * 250, "deep/" * 51):
         assert asker.ask("reload", to=to)["status"] == "ok"
     assert asker.ask("reload")["status"] == "ok"
-    yard.catch_up()
-    assert latest(yard.collect(), f"{ROOT}/health")["mqtt"]["reconnects"] == 0
+    assert "was lost" not in gateway.log()
 
 
 def test_a_flood_of_commands_does_not_hold_up_events(gateway: Gateway, asker: Asker, yard: Subscriber) -> None:

@@ -1,12 +1,13 @@
 """What was sent goes out once more when an operator asks: under the same id, after everything that waits, at the rate of a backlog."""
 
+import contextvars
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agent import config
+from agent import config, promise
 from agent.events import Message
 from agent.mqtt import Link
 from agent.publish import Publisher
@@ -55,6 +56,18 @@ def test_a_vin_may_be_named_by_how_it_begins(store: Store) -> None:
     told = str(event(0).payload["data"]["vin"])
     assert store.outbox.replay(0, 2**60, NOW, vin=told[1:]) == 0
     assert store.outbox.replay(0, 2**60, NOW, vin=told[:9]) == 10
+
+
+def test_a_long_search_does_not_count_as_stuck(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.queues._PAGE_ROWS", 2)
+    heard: list[float] = []
+
+    def search() -> None:
+        promise.heard_by(heard.append)
+        store.outbox.replay(0, 1, NOW)
+
+    contextvars.copy_context().run(search)
+    assert len(heard) >= 5
 
 
 def test_what_is_asked_for_again_before_it_was_sent_is_sent_once_and_afterwards_once_more(store: Store) -> None:
