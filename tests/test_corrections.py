@@ -12,8 +12,8 @@ import pytest
 from agent import config, health, settling, unsure
 from agent.clock import BUILT_MS, Clock, boot_id
 from agent.corrected import corrected, told
-from agent.domain import Stamp, Trust, rfc3339
-from agent.events import delivered, final, queued_ms
+from agent.domain import Stamp, Told, Trust, rfc3339
+from agent.events import UNNUMBERED, delivered, final, queued_ms
 from agent.ocr.budget import Budget
 from agent.store import Spooled, Store
 from tests.payloads import valid
@@ -81,6 +81,14 @@ def test_a_correction_follows_the_contract() -> None:
         "agent": {"version": "1.4.0", "config": "9f3ab2"},
         "delivery": {"replay": False, "attempt": 1, "queued_ms": 9_000, "durable": True},
     }
+
+
+def test_a_correction_that_is_in_memory_alone_has_no_number_and_follows_the_contract_too() -> None:
+    right = Stamp(RIGHT_MS, 5_000, "boot", "synced")
+    put = corrected(Told("A", "north-in", Stamp(61_000, 5_000, "boot", "unknown")), right, facts=FACTS, now=right)
+    payload = valid(put.topic, delivered(put.payload, UNNUMBERED + 1, replay=False, attempt=1, queued_ms=0))
+    assert "sequence" not in payload
+    assert payload["data"]["delivery"]["durable"] is False
 
 
 def test_what_was_told_before_the_clock_was_set_is_corrected_once_it_is(device: Device) -> None:
