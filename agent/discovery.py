@@ -1,6 +1,6 @@
 """What Home Assistant is told so that it shows the agent by itself: one device message that names every sensor and where its state is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from agent import config
 from agent.events import Facts, Message, Payload, encode
@@ -14,27 +14,42 @@ def topic(prefix: str, topics: Topics) -> str:
     return f"{prefix}/device/{topics.agent}/config"
 
 
-def messages(settings: config.Settings, facts: Facts, topics: Topics, told: Iterable[str]) -> list[Message]:
-    """The device where it is to be shown, and an empty message on every other topic where it was `told` of."""
+def messages(settings: config.Settings, facts: Facts, topics: Topics, told: Iterable[str], gone: Mapping[str, str]) -> list[Message]:
+    """The device where it is to be shown, and an empty message on every other topic where it was `told` of.
+
+    Home Assistant keeps a component that is merely not named any more: each that is `gone`, with its kind, is taken out by a
+    message of its own before the one that stays.
+    """
     wanted = [device(settings, facts, topics)] if settings.mqtt.discovery else []
+    before = [device(settings, facts, topics, gone)] if wanted and gone else []
     here = {each.topic for each in wanted}
-    return [Message(each, b"", retain=True) for each in told if each not in here] + wanted
+    return [Message(each, b"", retain=True) for each in told if each not in here] + before + wanted
 
 
-def device(settings: config.Settings, facts: Facts, topics: Topics) -> Message:
+def parts(settings: config.Settings, topics: Topics) -> dict[str, str]:
+    """The kind of each component, by its key."""
+    return {key: str(each["p"]) for key, each in _components(settings, topics).items()}
+
+
+def device(settings: config.Settings, facts: Facts, topics: Topics, gone: Mapping[str, str] | None = None) -> Message:
     """The retained discovery message: origin, device and components, each with an id that stays."""
+    name = f"{topics.site}_{topics.agent}"
+    components = {key: {"unique_id": f"{name}_{key}", "qos": 1, **each} for key, each in _components(settings, topics).items()}
+    payload = {
+        "o": {"name": NAME, "sw": facts.version, "url": SUPPORT},
+        "dev": {"ids": [f"vin-agent_{name}"], "name": f"VIN {topics.agent}", "mf": NAME, "sw": facts.version, "sa": topics.site},
+        "cmps": components | {key: {"p": kind} for key, kind in (gone or {}).items()},
+    }
+    return Message(topic(settings.mqtt.discovery, topics), encode(payload), 1, retain=True)
+
+
+def _components(settings: config.Settings, topics: Topics) -> dict[str, Payload]:
     components = _of_agent(topics)
     for gate in dict.fromkeys(camera.gate for camera in settings.camera):
         components |= _of_gate(gate, topics, last=settings.mqtt.last)
     for camera in settings.camera:
         components |= _of_camera(camera.name, topics)
-    name = f"{topics.site}_{topics.agent}"
-    payload = {
-        "o": {"name": NAME, "sw": facts.version, "url": SUPPORT},
-        "dev": {"ids": [f"vin-agent_{name}"], "name": f"VIN {topics.agent}", "mf": NAME, "sw": facts.version, "sa": topics.site},
-        "cmps": {key: {"unique_id": f"{name}_{key}", "qos": 1, **each} for key, each in components.items()},
-    }
-    return Message(topic(settings.mqtt.discovery, topics), encode(payload), 1, retain=True)
+    return components
 
 
 def _of_agent(topics: Topics) -> dict[str, Payload]:

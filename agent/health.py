@@ -1,20 +1,18 @@
 """How the agent is: what its threads count, gathered into the retained messages the yard sees."""
 
-import contextlib
 import os
 import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from agent import config, discovery, state
+from agent import announced, config, state
 from agent.board import Board
 from agent.child import View
 from agent.children import Children
 from agent.clock import BUILT_MS, Clock
 from agent.commands import KINDS
 from agent.domain import Event, Stamp
-from agent.errors import RetryLater
 from agent.events import Message, delivered, event_message, last, queued_ms
 from agent.identity import Identity
 from agent.ocr.budget import periods
@@ -22,7 +20,6 @@ from agent.store import Store
 
 _CAMERA: dict[str, state.CameraState] = {"ended": "disabled"}
 _STATUS_OF, _ALARMS_OF = "camera/", "alarm/"
-_DISCOVERY = "discovery"  # the fact that keeps every topic where the agent was announced
 _LATE_S = 600.0  # events or captures that wait so long are worth a word
 
 
@@ -79,11 +76,7 @@ class Reporter:
         """What Home Assistant is to show, after the state it will ask for."""
         if not self._is_news("discovery", (self._identity.facts.config,)):
             return []
-        prefix, topics, told = self._settings.mqtt.discovery, self._identity.topics, self._store.get(_DISCOVERY, [])
-        if prefix and (here := discovery.topic(prefix, topics)) not in told:
-            with contextlib.suppress(RetryLater):  # a disk that keeps nothing is no reason to tell nothing
-                self._store.put(_DISCOVERY, [*told, here])
-        return discovery.messages(self._settings, self._identity.facts, topics, told)
+        return announced.messages(self._settings, self._identity.facts, self._identity.topics, self._store)
 
     def _cameras(self, now: Stamp) -> list[Message]:
         """What is new of each camera; one that was taken out of the configuration leaves nothing on the broker."""

@@ -95,6 +95,7 @@ FLOORS = [
         "agent.child",
         "agent.children",
         "agent.cooling",
+        "agent.announced",
         "agent.health",
         "agent.seen",
         "agent.settling",

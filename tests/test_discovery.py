@@ -37,6 +37,10 @@ COMPONENTS = {"unsent", "oldest"} | {
     *(f"gate_{gate}_{what}" for gate in ("north-in", "south-out") for what in ("read", "unread", "last")),
     *(f"camera_{name}_{what}" for name in ("cam1", "cam2", "cam3") for what in ("connectivity", "problem", "sharpness")),
 }
+KINDS = {
+    "read": "event", "unread": "event", "last": "sensor",
+    "connectivity": "binary_sensor", "problem": "binary_sensor", "sharpness": "sensor",
+}  # fmt: skip
 # What Home Assistant's schemas of a device and of each of its components cannot do without.
 REQUIRED = {"sensor": {"state_topic"}, "binary_sensor": {"state_topic"}, "event": {"state_topic", "event_types"}}
 
@@ -172,6 +176,20 @@ def test_what_was_announced_is_taken_back_when_that_is_turned_off_also_after_a_r
     assert said(speaker.changes()) == {"homeassistant/device/gate-3-pi/config": False, "ha/device/gate-3-pi/config": True}
     everywhere = {"homeassistant/device/gate-3-pi/config": False, "ha/device/gate-3-pi/config": False}
     assert said(reporter(store, with_prefix("")).everything()) == everywhere
+
+
+def test_a_camera_that_was_taken_out_is_taken_out_of_home_assistant_also_after_a_restart(store: Store) -> None:
+    full, less = (replace(with_prefix("homeassistant"), camera=cameras) for cameras in (CAMERAS, CAMERAS[:1]))
+    reporter(store, full).everything()
+    first, last = (
+        json.loads(each.payload)["cmps"]
+        for each in reporter(store, less).everything()
+        if each.topic == "homeassistant/device/gate-3-pi/config"
+    )
+    gone = COMPONENTS - set(last)
+    assert {key.rpartition("_")[0] for key in gone} == {"gate_south-out", "camera_cam2", "camera_cam3"}
+    assert {key: first[key] for key in gone} == {key: {"p": KINDS[key.rpartition("_")[2]]} for key in gone}
+    assert len([each for each in reporter(store, less).everything() if each.topic.endswith("/config")]) == 1, "once"
 
 
 @pytest.mark.parametrize("commands", [True, False])
