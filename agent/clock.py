@@ -117,6 +117,11 @@ class Clock:
             taken, self._jumps = self._jumps, []
         return taken
 
+    def give_back(self, jumps: list[Jump]) -> None:
+        """Those that nothing could be made of yet, to be taken once more."""
+        with self._looking:
+            self._jumps[:0] = jumps
+
     def _both(self) -> tuple[int, int]:
         """What both clocks show at one moment, in milliseconds."""
         while True:

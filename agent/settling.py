@@ -5,6 +5,7 @@ from dataclasses import replace
 from agent import corrected
 from agent.clock import Clock
 from agent.domain import Capture, Stamp
+from agent.errors import RetryLater
 from agent.events import Facts
 from agent.store import Audit, Spooled, Store
 
@@ -32,8 +33,7 @@ def waited_ms(spooled: Spooled, now: Stamp) -> int:
 
 def put_right(store: Store, clock: Clock, facts: Facts) -> int:
     """Corrects some of what was told before the clock was right, and moves bookings along with the clock; how many were corrected."""
-    for jump in clock.take_jumps():
-        store.ledger.redate(jump.since_ms, jump.until_ms, jump.by_ms)
+    _redate(store, clock)
     now = clock.now()
     if now.trust != "synced" or not (due := store.unsure.due(now.boot_id, MOST)):
         return 0
@@ -44,6 +44,19 @@ def put_right(store: Store, clock: Clock, facts: Facts) -> int:
             store.outbox.redate(wrong.read_id, right.utc_ms - wrong.stamp.utc_ms)
         store.unsure.forget(wrong.read_id for wrong in due)
     return len(due)
+
+
+def _redate(store: Store, clock: Clock) -> None:
+    """All jumps or none: bookings moved half the way would be moved twice with the next try."""
+    if not (jumps := clock.take_jumps()):
+        return
+    try:
+        with store.transaction():
+            for jump in jumps:
+                store.ledger.redate(jump.since_ms, jump.until_ms, jump.by_ms)
+    except RetryLater:
+        clock.give_back(jumps)
+        raise
 
 
 def give_up(store: Store, now: Stamp) -> None:

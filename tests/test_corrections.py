@@ -13,6 +13,7 @@ from agent import config, health, settling, unsure
 from agent.clock import BUILT_MS, Clock, boot_id
 from agent.corrected import corrected, told
 from agent.domain import Stamp, Told, Trust, rfc3339
+from agent.errors import RetryLater
 from agent.events import UNNUMBERED, delivered, final, queued_ms
 from agent.ocr.budget import Budget
 from agent.store import Spooled, Store
@@ -242,6 +243,25 @@ def test_a_jump_of_the_clock_neither_opens_the_budget_nor_closes_it(device: Devi
     device.clock.now()
     device.put_right()
     assert budget.closed_for_ms(0.1, device.clock.now().utc_ms) > 0, "today's calls were made today, whatever day that is"
+
+
+def test_a_disk_that_fails_when_the_clock_is_set_leaves_no_booking_on_the_wrong_day(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device.clock.now()
+    device.store.ledger.book("cloud", "A", 0.1, device.clock.now().utc_ms)
+    device.set(RIGHT_MS, synced=True)
+    device.clock.now()
+
+    def fails(*_: object) -> None:
+        raise RetryLater("the disk is full")
+
+    monkeypatch.setattr(device.store.ledger, "redate", fails)
+    with pytest.raises(RetryLater):
+        device.put_right()
+    monkeypatch.undo()
+    device.put_right()
+    assert device.store.ledger.spent("cloud", RIGHT_MS - DAY_MS, RIGHT_MS + DAY_MS).calls == 1
 
 
 def test_bookings_of_a_clock_that_was_years_ahead_do_not_stop_reading_for_years(device: Device) -> None:
