@@ -98,6 +98,7 @@ class Publisher:
         self._tally.connections += 1
         self._bucket = Bucket(settings.replay_per_s, now.seconds)
         self._flying: dict[int, Flying] = {}
+        self._unmarked: list[Flying] = []  # acknowledged, but the disk has not taken it yet: until it has, no other row is sent
         self._others: dict[int, str] = {}  # token → topic of what no row stands for
         self._asked: deque[Message] = deque(state())
         self._finals: dict[str, Message] = {}
@@ -122,7 +123,7 @@ class Publisher:
             self._last_at = now.seconds
             self._ask_for_lasts()
         asked = self._send_asked()
-        busy = self._send_rows(now) or asked or settled
+        busy = (not self._unmarked and self._send_rows(now)) or asked or settled
         if (flying := self._link.in_flight) or not busy:
             # All that is on its way in one commit: one for each answer would cost more than the message.
             self._link.wait(SETTLE_S if flying else IDLE_S, answers=max(1, flying))
@@ -172,14 +173,13 @@ class Publisher:
             self._settle(now := clock())
             if now.seconds >= end or self._link.lost is not None:
                 return False
-            if not self._send_asked() and not self._link.in_flight:
+            if not self._send_asked() and not self._link.in_flight and not self._unmarked:
                 return True
             self._link.wait(min(IDLE_S, max(0.0, end - now.seconds)))
 
     def _settle(self, now: Stamp) -> bool:
         """Mark every acknowledged row in one commit; a refused row stays and is tried again much later."""
         answers = self._link.take_acknowledged()
-        done: list[Flying] = []
         for token, refusal in answers:
             flying = self._flying.pop(token, None)
             if refusal is not None:
@@ -187,15 +187,25 @@ class Publisher:
                 if flying:  # what else was refused is not sent again, and holds no row up
                     self._come_back(now)
             elif flying:
-                done.append(flying)
+                self._unmarked.append(flying)
             self._others.pop(token, None)
         self._tally.acknowledged += sum(refusal is None for _, refusal in answers)
-        if done:
-            failpoint.passed("send.acknowledged")
-            self._outbox.sent([each.row.sequence for each in done], now.utc_ms)
-            failpoint.passed("send.marked")
-            self._keep_lasts(done)
+        self._mark(now)
         return bool(answers)
+
+    def _mark(self, now: Stamp) -> None:
+        """A disk that fails is no reason to leave the broker, which would be told all of them again: the next step tries once more."""
+        if not (done := self._unmarked):
+            return
+        failpoint.passed("send.acknowledged")
+        try:
+            self._outbox.sent([each.row.sequence for each in done], now.utc_ms)
+        except RetryLater as trouble:
+            log.debug("%d acknowledged events are not marked yet: %s", len(done), trouble)
+            return
+        failpoint.passed("send.marked")
+        self._unmarked = []
+        self._keep_lasts(done)
 
     def _come_back(self, now: Stamp) -> None:
         """To the rows that were refused, after a minute, then two, up to an hour."""

@@ -119,6 +119,23 @@ def test_a_row_is_not_marked_before_the_broker_has_answered(broker: Broker) -> N
         work(open_publisher, lambda: not outbox.rows)
 
 
+def test_a_disk_that_fails_for_a_moment_has_nothing_told_twice(broker: Broker, yard: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox, fails, mark = filled(60), [True] * 3, MemoryOutbox.sent
+
+    def sent(self: MemoryOutbox, sequences: Sequence[int], now_ms: int) -> None:
+        if fails:
+            fails.pop()
+            raise RetryLater("the disk is full")
+        mark(self, sequences, now_ms)
+
+    monkeypatch.setattr(MemoryOutbox, "sent", sent)
+    with publisher(broker, outbox, inflight=5, last=False) as open_publisher:
+        work(open_publisher, lambda: len(fails) == 0)
+        assert open_publisher.health().published == 5, "and until it works again no more is sent than was on its way"
+        work(open_publisher, lambda: not outbox.rows)
+    assert ids(yard.wait_count(60)) == [event(number).id for number in range(60)]
+
+
 def test_a_live_event_overtakes_the_backlog(broker: Broker, yard: Subscriber) -> None:
     outbox = filled(400)
     with publisher(broker, outbox, inflight=5, last=False) as open_publisher:
