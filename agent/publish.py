@@ -2,16 +2,16 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from agent import config, failpoint
 from agent.bucket import Bucket
-from agent.domain import Event, Stamp
+from agent.domain import Stamp
 from agent.errors import RetryLater
 from agent.events import UNNUMBERED, Message, Payload, delivered, event_message, last, queued_ms
 from agent.mqtt import Link
+from agent.outbox import Outbox, Row
 from agent.state import MqttHealth
 from agent.topics import Topics
 
@@ -24,38 +24,6 @@ LAST_EVERY_S = 1.0
 MOST_COMPLAINTS = 64  # where an answer goes is named by whoever asked
 REFUSED_WAIT_S, REFUSED_LONGEST_S = 60.0, 3600.0
 REPLAYS_EVERY_S = 1.0  # how often it is looked for what an operator wants once more
-
-
-class Row(Protocol):
-    """An unsent event in the outbox; sequences rise in the order of their commits, `put_ms` is the UTC time of the commit."""
-
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def event(self) -> Event: ...
-    @property
-    def put_ms(self) -> int: ...
-    @property
-    def attempts(self) -> int: ...
-
-
-class Outbox(Protocol):
-    """What sending needs of the store."""
-
-    def next(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> Sequence[Row]:
-        """Up to `limit` unsent rows with a sequence above `after` and none of `exclude`, oldest first."""
-
-    def replays(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> Sequence[Row]:
-        """The same of rows that were acknowledged long ago and are wanted once more."""
-
-    def tried(self, sequences: Sequence[int]) -> None:
-        """Count a sending, for the `attempts` of rows handed out later."""
-
-    def sent(self, sequences: Sequence[int], now_ms: int) -> None:
-        """Mark rows as acknowledged, all in one commit."""
-
-    def last_sequence(self) -> int:
-        """The newest sequence there ever was, 0 before the first."""
 
 
 @dataclass(slots=True)

@@ -86,7 +86,7 @@ FLOORS = [
         "agent.switches",
     ],
     ["agent.tls"],
-    ["agent.bucket", "agent.inbox", "agent.mqtt_properties", "agent.mqtt", "agent.publish", "agent.twins"],
+    ["agent.bucket", "agent.inbox", "agent.mqtt_properties", "agent.mqtt", "agent.outbox", "agent.publish", "agent.twins"],
     ["agent.camera", "agent.ocr"],
     ["agent.books", "agent.clerk", "agent.doctor", "agent.figures", "agent.machine", "agent.rounds"],
     ["agent.wire", "agent.watch", "agent.byhand", "agent.page", "agent.still"],
