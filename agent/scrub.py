@@ -21,7 +21,7 @@ _LOGIN = re.compile(r"(?<=://)[^\s/@'\"]+@")
 # Cameras without a login of HTTP or RTSP have it among the values of their address.
 _VALUE = re.compile(r"(?i)((?:password|passwd|pwd|secret|token)=)[^\s&'\"]+")
 _WRITTEN = re.compile(
-    r"""(?i)[\w-]*(?:password|secret|token|access_key|api_key|proxy)[\w-]*["']?\s*=\s*("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s#]+)"""
+    r"""(?i)(?<![\w-])[\w-]*(?:password|secret|token|access_key|api_key|proxy)[\w-]*["']?\s*=\s*("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s#]+)"""
 )
 
 
