@@ -1,7 +1,10 @@
 """What the parent knows of a camera: online only while its last good frame is young, alarms by name, patience with slow ones."""
 
 import json
+import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -11,7 +14,9 @@ import pytest
 from agent import config
 from agent.bounds import Bounds
 from agent.child import Child
+from agent.child import _die_with_parent as die_with_parent
 from agent.domain import Alarm
+from agent.failpoint import VARIABLE
 from agent.wire import Job, Progress, Rate
 from tests.broker import Broker, Received, Subscriber
 from tests.gateway import Gateway
@@ -125,3 +130,36 @@ def test_a_camera_that_shows_nothing_is_told_to_the_yard_and_costs_no_call(tmp_p
 def _last(messages: list[Received], topic: str) -> dict[str, Any]:
     found = [each for each in messages if each.topic == f"{ROOT}/{topic}"]
     return dict(json.loads(found[-1].payload)) if found else {}
+
+
+def test_a_camera_that_hangs_and_one_that_is_stopped_end_with_their_parent(tmp_path: Path) -> None:
+    """In native code nobody looks whether the pipe is at its end; who lived on would hold the camera against the next agent."""
+    gateway = Gateway(tmp_path, 1, vehicles=0)
+    gateway.configure(lambda text: text + '\n[[camera]]\nname = "cam2"\ngate = "south"\ndriver = "replay"\nsource = "scene"\n')
+    gateway.start({VARIABLE: "camera.frame[cam1]=hang@5"})
+    gateway.wait_for(lambda: "camera.frame: hang" in gateway.log() and "cam2: camera is online" in gateway.log())
+    cameras = gateway.children()
+    os.kill(cameras[-1], signal.SIGSTOP)
+    gateway.process.kill()
+    gateway.process.wait(10)
+    try:
+        gateway.wait_for(lambda: not any(map(runs, cameras)), 5)
+    finally:
+        for pid in filter(runs, cameras):
+            os.kill(pid, signal.SIGKILL)
+
+
+def runs(pid: int) -> bool:
+    """Ended is also what nobody has buried yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_camera_whose_parent_has_ended_before_it_began_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    monkeypatch.setattr("agent.child.multiprocessing.parent_process", lambda: SimpleNamespace(pid=4711))
+    monkeypatch.setattr("agent.child.ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))  # this process has another parent
+    with pytest.raises(SystemExit, match="has ended before it began"):
+        die_with_parent()

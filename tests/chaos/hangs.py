@@ -1,7 +1,6 @@
 """Each part of the agent made to hang, or to end, in turn: the watchdog acts in time, the part is named, and the next run knows why."""
 
 import json
-import os
 import signal
 import socket
 import threading
@@ -154,9 +153,7 @@ def borne(folder: Path, point: str) -> Ended:
         busy.gateway.wait_for(lambda: time.monotonic() > began + 2 * WATCHDOG_S)
         wrong = [] if manager.acts_at() > time.monotonic() else ["the watchdog would have acted for a camera or the firmware"]
         wrong += [] if busy.said("made no progress and is killed") else ["the camera's process was not killed for hanging"]
-        # It hangs again by now: a stop would wait four seconds for it, and it would outlive a kill of its parent.
-        for pid in busy.gateway.children():
-            os.kill(pid, signal.SIGKILL)
+        # It hangs again by now: a stop would wait four seconds for it. With its parent it ends at once.
         busy.gateway.kill()
         busy.drain()
         return Ended(0.0, back_s, busy.told(), tuple(wrong))
