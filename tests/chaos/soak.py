@@ -197,7 +197,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vin-agent-") as folder, Soak(Path(folder), asked.seed, HOURS) as soak:
         outcome = soak.run(asked.hours * 3600)
     print(outcome)
-    return 0 if outcome.good() else 1
+    return 0 if outcome.good() and len(outcome.books.committed) >= LEAST else 1
 
 
 if __name__ == "__main__":
