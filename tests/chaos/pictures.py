@@ -144,6 +144,6 @@ def fault(_folder: Path, full: bool) -> Row:
         lost=0,
         worst_s=None,
         ok=not slow and not raised and not black and not again and visits > 20,
-        note=f"named within {worst:.0f} s; {black} vehicles handed over to be read while it is black, {again} more of a picture that is frozen; a day with {visits} vehicles: {len(raised)} false alarms"
-        + (f"; not named: {', '.join(slow)}" if slow else ""),
+        note=f"named within {worst:.0f} s; {black} vehicles read while it is black, {again} more of a picture that is frozen; "
+        f"a day with {visits} vehicles: {len(raised)} false alarms" + (f"; not named: {', '.join(slow)}" if slow else ""),
     )

@@ -36,15 +36,11 @@ class Outcome:
         return len(self.versions) == len(self.delays) and all(self.versions) and self.committed > 0 and not (self.late or self.lost)
 
     def __str__(self) -> str:
-        found = (
-            ", ".join(
-                f"{self.versions.count(each)} times {each or 'a version nobody was told of'}" for each in dict.fromkeys(self.versions)
-            )
-            or "nothing that ran"
-        )
+        told = [f"{self.versions.count(each)} times {each or 'an unknown one'}" for each in dict.fromkeys(self.versions)]
         return (
             f"update: broken off {len(self.delays)} times between {min(self.delays, default=0):g} and {max(self.delays, default=0):g} s; "
-            f"then {found}, well again within {self.worst_s:.1f} s, {self.committed} vehicles, {self.lost} lost: {'passed' if self.good else 'FAILED'}"
+            f"then {', '.join(told) or 'nothing that ran'}, well again within {self.worst_s:.1f} s, {self.committed} vehicles, "
+            f"{self.lost} lost: {'passed' if self.good else 'FAILED'}"
         )
 
 
