@@ -15,8 +15,9 @@ from agent import config
 from agent.bounds import Bounds
 from agent.camera.scene import Scene
 from agent.domain import AlarmName, Frame, Pixels
+from agent.outgoing import Outgoing
 from agent.vision.alarm import Alarms
-from agent.watch import Outgoing, Watch
+from agent.watch import Watch
 from agent.wire import Captured, FromChild, FromParent, Job
 from tests.bench.rendered.told import stamp
 from tests.chaos.row import Row
