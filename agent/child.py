@@ -141,8 +141,9 @@ class Child:
 
     def _unheard(self) -> bool:
         """True while words lie in the pipe: then it is the taking that is late, not the camera."""
+        pipe = self.pipe  # the take thread may find it at its end at any moment
         try:
-            return self.pipe is not None and self.pipe.poll()
+            return pipe is not None and pipe.poll()
         except (OSError, EOFError):
             return False
 

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import struct
+from multiprocessing import Pipe
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +17,17 @@ from agent import config
 from agent.bounds import Bounds
 from agent.child import Child
 from agent.child import _die_with_parent as die_with_parent
+from agent.children import Children
+from agent.clock import Clock
 from agent.domain import Alarm
 from agent.failpoint import VARIABLE
+from agent.store import Store
+from agent.take import Take
 from agent.wire import Job, Progress, Rate
 from tests.broker import Broker, Received, Subscriber
 from tests.gateway import Gateway
 from tests.payloads import valid
+from tests.samples import FACTS, NOW
 
 ROOT = "vinagent/v1/demo/gateway"
 
@@ -163,3 +170,16 @@ def test_a_camera_whose_parent_has_ended_before_it_began_does_not_begin(monkeypa
     monkeypatch.setattr("agent.child.ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))  # this process has another parent
     with pytest.raises(SystemExit, match="has ended before it began"):
         die_with_parent()
+
+
+def test_a_camera_that_is_killed_in_the_middle_of_a_word_is_gone_and_nobody_else(tmp_path: Path) -> None:
+    """Its pictures are more than a pipe holds, so that a kill may come while half of them is through."""
+    camera, (ours, theirs) = child(), Pipe()
+    camera.pipe = ours
+    os.write(theirs.fileno(), struct.pack("!i", 300_000) + b"half of it")
+    theirs.close()
+    children = Children([])
+    children.all = [camera]
+    with Store.open(tmp_path, config.Store(free_mb=1), NOW.utc_ms) as store:
+        assert Take(children, store, FACTS, Clock()).step()
+    assert camera.pipe is None
