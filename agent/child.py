@@ -1,10 +1,7 @@
 """The parent's side of one camera process: started, listened to, judged by its progress, killed and started again."""
 
-import ctypes
 import logging
 import multiprocessing
-import os
-import signal
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +9,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Literal
 
+from agent import orphan
 from agent.domain import Alarm
 from agent.wire import Captured, Ended, FromChild, FromParent, Job, Kept, Level, Look, Looked, Progress, Rate, Stands
 
@@ -24,7 +22,6 @@ SECOND_FRAME = 1.25  # times the deadline: how slow a camera is shows only then
 GAPS = 2.0  # times the gap between its frames, as set or as the last two had it, a slow camera may be silent
 NO_PROGRESS = "no_progress"
 STALE = 0.75  # of its deadline: without a good frame for so long a camera is not online
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOOKS = 8  # that may be under way
 _POOR = ("dark", "bright", "spool_blocked")  # what no plate can be read in
 
@@ -59,22 +56,10 @@ class View:
 
 def _watch(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept) -> None:
     """The process of a camera. Imported there alone: the parent has no need of OpenCV, nor its memory."""
-    _die_with_parent()
+    orphan.die_with_parent()
     from agent import watch
 
     watch.main(job, pipe, kept)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process with its parent: at the end of the pipe nobody looks who hangs in native code, or was stopped.
-
-    It would hold the camera, which the next agent then could not open. The signal comes with the end of the thread that has started us:
-    the parent's main thread, which is its last.
-    """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    parent = multiprocessing.parent_process()
-    if parent and parent.pid != os.getppid():
-        raise SystemExit("the parent of this camera's process has ended before it began")
 
 
 class Child:

@@ -16,11 +16,11 @@ import pytest
 from agent import config
 from agent.bounds import Bounds
 from agent.child import Child
-from agent.child import _die_with_parent as die_with_parent
 from agent.children import Children
 from agent.clock import Clock
 from agent.domain import Alarm
 from agent.failpoint import VARIABLE
+from agent.orphan import die_with_parent
 from agent.store import Store
 from agent.take import Take
 from agent.wire import Job, Progress, Rate
@@ -166,8 +166,8 @@ def runs(pid: int) -> bool:
 
 def test_a_camera_whose_parent_has_ended_before_it_began_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getppid", lambda: 1)
-    monkeypatch.setattr("agent.child.multiprocessing.parent_process", lambda: SimpleNamespace(pid=4711))
-    monkeypatch.setattr("agent.child.ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))  # this process has another parent
+    monkeypatch.setattr("agent.orphan.multiprocessing.parent_process", lambda: SimpleNamespace(pid=4711))
+    monkeypatch.setattr("agent.orphan.ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))  # this process has another parent
     with pytest.raises(SystemExit, match="has ended before it began"):
         die_with_parent()
 

@@ -85,8 +85,8 @@ def _row(heard: list[Received], count: int, rate: int, took: float, code: int) -
     copies = Counter((each["id"], int(each["sequence"])) for each in again)
     wanted = {(event(number).id, number + 1) for number in range(count)}
     lost = sum(max(0, 2 - copies[each]) for each in wanted) + ([name for _, name in live] != [event(count).id])
-    # Of what it overtakes there was half when it came: where it had to wait for its turn it would be the last.
-    first = bool(live) and len(told) - live[0][0] > count // 4
+    # Half of a replay was left when it came: where it had to wait for its turn it would be the last.
+    first = bool(live) and len(told) - live[0][0] > count // 10
     more = copies.total() - 2 * count
     slow_enough = took >= (count / rate - 1) * 0.95  # a second's worth may go at once
     return Row(
