@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Literal
 
+from agent import orphan
 from agent.domain import Alarm
 from agent.wire import Captured, Ended, FromChild, FromParent, Job, Kept, Level, Look, Looked, Progress, Rate, Stands
 
@@ -55,6 +56,7 @@ class View:
 
 def _watch(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept) -> None:
     """The process of a camera. Imported there alone: the parent has no need of OpenCV, nor its memory."""
+    orphan.die_with_parent()
     from agent import watch
 
     watch.main(job, pipe, kept)
@@ -124,8 +126,9 @@ class Child:
 
     def _unheard(self) -> bool:
         """True while words lie in the pipe: then it is the taking that is late, not the camera."""
+        pipe = self.pipe  # the take thread may find it at its end at any moment
         try:
-            return self.pipe is not None and self.pipe.poll()
+            return pipe is not None and pipe.poll()
         except (OSError, EOFError):
             return False
 

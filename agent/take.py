@@ -80,7 +80,7 @@ class Take:
     def _listen(self, pipe: "Connection[FromParent, FromChild]", child: Child) -> None:
         try:
             word = child.heard(pipe.recv(), time.monotonic())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # the second where it was killed in the middle of a word
             child.hung_up()
             return
         if isinstance(word, Captured):

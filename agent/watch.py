@@ -5,7 +5,6 @@ import logging
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 import cv2
@@ -17,17 +16,17 @@ from agent.camera import Camera, open_camera
 from agent.clock import Clock
 from agent.domain import Capture, EncodedImage, Frame, Plate, Reading
 from agent.errors import AgentError, NeedsOperator, Rejected
+from agent.outgoing import Outgoing
 from agent.vision import barcode, encode, keeping, plate
 from agent.vision.alarm import Alarms
 from agent.vision.best import FinishedPass, Passes
 from agent.vision.gate import Gate, View
 from agent.vision.standing import Standing
-from agent.wire import COMMAND, Captured, Ended, FromChild, FromParent, Job, Kept, Level, Look, Looked, Progress, Rate, Stands
+from agent.wire import COMMAND, Captured, Ended, FromChild, FromParent, Job, Kept, Looked, Progress, Stands
 
 log = logging.getLogger(__name__)
 
-SAY_AGAIN_S, PROGRESS_S, LAST_ACKS_S, NAP_S = 10.0, 1.0, 3.0, 0.5
-MOST_UNACKNOWLEDGED = 32
+PROGRESS_S, LAST_ACKS_S, NAP_S = 1.0, 3.0, 0.5
 
 
 def main(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept = ()) -> None:
@@ -44,7 +43,7 @@ def main(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept = ()) -
         _live(job, Outgoing(pipe), notes, kept)
 
 
-def _live(job: Job, outgoing: "Outgoing", notes: list[int], kept: Kept) -> None:
+def _live(job: Job, outgoing: Outgoing, notes: list[int], kept: Kept) -> None:
     trouble: AgentError | None = None
     watch = Watch(job, outgoing, kept)
     try:
@@ -55,52 +54,6 @@ def _live(job: Job, outgoing: "Outgoing", notes: list[int], kept: Kept) -> None:
     watch.finish()
     outgoing.drain(LAST_ACKS_S)
     outgoing.say(Ended(str(trouble) if trouble else None, isinstance(trouble, NeedsOperator)))
-
-
-@dataclass(slots=True)
-class Outgoing:
-    """The child's end of the pipe: keeps each capture until the parent says that it lies on the disk."""
-
-    pipe: "Connection[FromChild, FromParent]"
-    fps: float | None = None  # what the parent has asked for last
-    waiting: dict[str, tuple[Captured, float]] = field(default_factory=dict)
-    looks: list[Look] = field(default_factory=list)  # what it has asked for since the last frame
-
-    def say(self, word: FromChild) -> None:
-        self.pipe.send(word)
-
-    def put(self, word: Captured) -> None:
-        self.waiting[word.capture.read_id] = (word, time.monotonic())
-        self.say(word)
-
-    def settle(self, wait_s: float = 0.0) -> None:
-        """Take in acknowledgements; repeat what has waited too long. Raises `EOFError` once the parent is gone."""
-        while self.pipe.poll(wait_s):
-            self._hear(self.pipe.recv())
-            wait_s = 0.0
-        now = time.monotonic()
-        for read_id, (word, said_at) in self.waiting.items():
-            if now - said_at >= SAY_AGAIN_S:
-                self.waiting[read_id] = (word, now)
-                self.say(word)
-
-    def _hear(self, word: FromParent) -> None:
-        if isinstance(word, Rate):
-            self.fps = word.fps
-        elif isinstance(word, Level):
-            logs.at(word.name)
-        elif isinstance(word, Look):
-            self.looks.append(word)
-        else:
-            self.waiting.pop(word.read_id, None)
-
-    def full(self) -> bool:
-        return len(self.waiting) >= MOST_UNACKNOWLEDGED
-
-    def drain(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while self.waiting and time.monotonic() < deadline:
-            self.settle(0.1)
 
 
 class Watch:

@@ -77,7 +77,7 @@ class Gateway:
         return self.process.wait(20), time.monotonic() - began
 
     def kill(self) -> None:
-        """What a power supply does to a process: no word, no handler. The cameras' processes must notice by themselves."""
+        """What a power supply does to a process: no word, no handler. The cameras' processes must end with it."""
         children = self.children()
         self.process.kill()
         self.process.wait(10)

@@ -84,6 +84,11 @@ def test_a_run_of_minutes_tells_no_slope_of_days() -> None:
     assert Soaked(7200.0, 9, Books(), looks).slopes().endswith("memory +86.4 MB a day, open files +0.0 a day")
 
 
+def test_a_run_of_seconds_does_not_say_that_nothing_grows() -> None:
+    looks = [Look(life, float(at), 50.0, 20) for life in (1, 2, 3) for at in range(5)]
+    assert Soaked(12.0, 9, Books(), looks).slopes() == "too short to tell what grows"
+
+
 def test_the_books_of_a_week_know_copies_and_those_that_differ() -> None:
     books = Books()
     books.add([A, B])

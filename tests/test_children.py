@@ -1,7 +1,12 @@
 """What the parent knows of a camera: online only while its last good frame is young, alarms by name, patience with slow ones."""
 
 import json
+import os
+import signal
+import struct
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -11,11 +16,18 @@ import pytest
 from agent import config
 from agent.bounds import Bounds
 from agent.child import Child
+from agent.children import Children
+from agent.clock import Clock
 from agent.domain import Alarm
+from agent.failpoint import VARIABLE
+from agent.orphan import die_with_parent
+from agent.store import Store
+from agent.take import Take
 from agent.wire import Job, Progress, Rate
 from tests.broker import Broker, Received, Subscriber
 from tests.gateway import Gateway
 from tests.payloads import valid
+from tests.samples import FACTS, NOW
 
 ROOT = "vinagent/v1/demo/gateway"
 
@@ -125,3 +137,49 @@ def test_a_camera_that_shows_nothing_is_told_to_the_yard_and_costs_no_call(tmp_p
 def _last(messages: list[Received], topic: str) -> dict[str, Any]:
     found = [each for each in messages if each.topic == f"{ROOT}/{topic}"]
     return dict(json.loads(found[-1].payload)) if found else {}
+
+
+def test_a_camera_that_hangs_and_one_that_is_stopped_end_with_their_parent(tmp_path: Path) -> None:
+    """In native code nobody looks whether the pipe is at its end; who lived on would hold the camera against the next agent."""
+    gateway = Gateway(tmp_path, 1, vehicles=0)
+    gateway.configure(lambda text: text + '\n[[camera]]\nname = "cam2"\ngate = "south"\ndriver = "replay"\nsource = "scene"\n')
+    gateway.start({VARIABLE: "camera.frame[cam1]=hang@5"})
+    gateway.wait_for(lambda: "camera.frame: hang" in gateway.log() and "cam2: camera is online" in gateway.log())
+    cameras = gateway.children()
+    os.kill(cameras[-1], signal.SIGSTOP)
+    gateway.process.kill()
+    gateway.process.wait(10)
+    try:
+        gateway.wait_for(lambda: not any(map(runs, cameras)), 5)
+    finally:
+        for pid in filter(runs, cameras):
+            os.kill(pid, signal.SIGKILL)
+
+
+def runs(pid: int) -> bool:
+    """Ended is also what nobody has buried yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_camera_whose_parent_has_ended_before_it_began_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    monkeypatch.setattr("agent.orphan.multiprocessing.parent_process", lambda: SimpleNamespace(pid=4711))
+    monkeypatch.setattr("agent.orphan.ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))  # this process has another parent
+    with pytest.raises(SystemExit, match="has ended before it began"):
+        die_with_parent()
+
+
+def test_a_camera_that_is_killed_in_the_middle_of_a_word_is_gone_and_nobody_else(tmp_path: Path) -> None:
+    """Its pictures are more than a pipe holds, so that a kill may come while half of them is through."""
+    camera, (ours, theirs) = child(), Pipe()
+    camera.pipe = ours
+    os.write(theirs.fileno(), struct.pack("!i", 300_000) + b"half of it")
+    theirs.close()
+    children = Children([])
+    children.all = [camera]
+    with Store.open(tmp_path, config.Store(free_mb=1), NOW.utc_ms) as store:
+        assert Take(children, store, FACTS, Clock()).step()
+    assert camera.pipe is None

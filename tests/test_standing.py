@@ -12,10 +12,11 @@ import pytest
 from agent import config
 from agent.bounds import Bounds
 from agent.domain import Capture, Frame, Pixels, Plate, Stamp
+from agent.outgoing import Outgoing
 from agent.vision import keeping
 from agent.vision.patch import again, cut, unchanged
 from agent.vision.standing import MOST
-from agent.watch import Outgoing, Watch
+from agent.watch import Watch
 from agent.wire import Ack, Captured, FromChild, Job, Stands
 from tests.bench.standing import LOOKALIKES, drawn, laid, pair, sensed
 

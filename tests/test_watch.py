@@ -13,7 +13,8 @@ from agent.bounds import Bounds
 from agent.camera.scene import Scene
 from agent.clock import Clock
 from agent.domain import Frame, Pixels, Stamp
-from agent.watch import Outgoing, Watch
+from agent.outgoing import Outgoing
+from agent.watch import Watch
 from agent.wire import Captured, Job, Look, Looked, Progress, Rate
 from tests.labels import label
 

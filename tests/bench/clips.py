@@ -18,9 +18,10 @@ from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
 from agent.ocr.embedded import Embedded
 from agent.ocr.memory import Memory
+from agent.outgoing import Outgoing
 from agent.stages import Read
 from agent.store import Store
-from agent.watch import Outgoing, Watch
+from agent.watch import Watch
 from agent.wire import FromChild, Job
 from tests.bench import looking
 from tests.bench.variations import Variation

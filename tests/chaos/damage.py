@@ -130,7 +130,9 @@ def fault(folder: Path, full: bool) -> Row:
             if trouble := _met(place, kind, figures):
                 wrong.append(f"{name}: {trouble}")
             figures.times += 1
-    note = f"never more than {figures.restarts} restart, the file kept and the loss told each time{'; ' if wrong else ''}{', '.join(wrong)}"
+    # What was in such a file can no longer be told: that is no failure, but has to be said.
+    gone = "the file kept, with what it held, and the loss told each time, which is not counted as lost"
+    note = "; ".join(filter(None, (f"never more than {figures.restarts} restart", gone, ", ".join(wrong))))
     return Row(
         fault="damaged store, eight kinds",
         times=f"{figures.times} starts",

@@ -216,7 +216,7 @@ def _ended(bench: Bench, fault: str, first: int = 1) -> Row:
     in_time = figures.degraded_s <= DEGRADED_S and figures.well_s <= 60
     return Row(
         fault=fault,
-        times=f"{figures.times} times, {found.committed} vehicles",
+        times=f"{figures.times} {'time' if figures.times == 1 else 'times'}, {found.committed} vehicles",
         lost=found.lost + found.unnumbered + found.gaps,
         twice=found.twice - found.volatile,
         worst_s=figures.well_s,

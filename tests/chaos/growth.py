@@ -1,6 +1,7 @@
 """What a run of hours came to: vehicles lost or told twice, and whether memory and open files have grown."""
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from tests.chaos.traffic import Told
 DAY_S = 86_400.0
 RSS_MB_PER_DAY, FDS_MORE = 1.0, 3.0  # what may grow, over days; files come and go with connections
 RSS_MB_MORE = 8.0  # within a life, where the whole run is too short for a slope
+FEW = 8  # looks at a life, in which a growth would not show
 SLOPE_S, LONG_S = 3600.0, 12 * 3600.0  # from when on a slope is told, and has to be flat
 
 
@@ -40,7 +42,7 @@ def growth(points: Iterable[tuple[int, float]]) -> float:
     lives: dict[int, list[float]] = {}
     for life, value in points:
         lives.setdefault(life, []).append(value)
-    halves = ((sorted(seen[: len(seen) // 2]), sorted(seen[len(seen) // 2 :])) for seen in lives.values() if len(seen) >= 8)
+    halves = ((sorted(seen[: len(seen) // 2]), sorted(seen[len(seen) // 2 :])) for seen in lives.values() if len(seen) >= FEW)
     return max((late[len(late) // 2] - early[len(early) // 2] for early, late in halves), default=0.0)
 
 
@@ -96,6 +98,8 @@ class Outcome:
 
     def slopes(self) -> str:
         """Of days only where there were hours: a page more in a minute would be gigabytes a day."""
+        if max(Counter(each.life for each in self.looks).values(), default=0) < FEW:
+            return "too short to tell what grows"
         memory, files = growth((each.life, each.rss_mb) for each in self.looks), growth((each.life, float(each.fds)) for each in self.looks)
         words = f"within a life memory {memory:+.1f} MB, open files {files:+.0f}"
         rss, fds = self.rss_mb_per_day, self.fds_per_day

@@ -172,7 +172,7 @@ def off(folder: Path, full: bool) -> Row:
     return sums.row(
         "a vendor is in arrears, not subscribed to, or has had its calls of the day",
         f"{len(OFF)} times, {sums.faults} vehicles",
-        f"{sums.read} read by the next of the chain; off until the stated time, said once",
+        f"{sums.read} read by the next of the chain; off until the stated time, said once where a person has to act",
     )
 
 

@@ -81,10 +81,12 @@ def _left(gateway: Gateway) -> int:
 def _row(heard: list[Received], count: int, rate: int, took: float, code: int) -> Row:
     told: list[dict[str, Any]] = [json.loads(each.payload) for each in heard if not each.retain and not each.topic.endswith("/last")]
     again = [each for each in told if each["data"]["delivery"]["replay"]]
-    live = [each["id"] for each in told if not each["data"]["delivery"]["replay"]]
+    live = [(place, each["id"]) for place, each in enumerate(told) if not each["data"]["delivery"]["replay"]]
     copies = Counter((each["id"], int(each["sequence"])) for each in again)
     wanted = {(event(number).id, number + 1) for number in range(count)}
-    lost = sum(max(0, 2 - copies[each]) for each in wanted) + (live != [event(count).id])
+    lost = sum(max(0, 2 - copies[each]) for each in wanted) + ([name for _, name in live] != [event(count).id])
+    # Half of a replay was left when it came: where it had to wait for its turn it would be the last.
+    first = bool(live) and len(told) - live[0][0] > count // 10
     more = copies.total() - 2 * count
     slow_enough = took >= (count / rate - 1) * 0.95  # a second's worth may go at once
     return Row(
@@ -92,6 +94,6 @@ def _row(heard: list[Received], count: int, rate: int, took: float, code: int) -
         times=f"2 × {count} events",
         lost=lost,
         twice=max(0, more),
-        ok=set(copies) == wanted and more <= INFLIGHT and slow_enough and code == 0,
+        ok=set(copies) == wanted and first and more <= INFLIGHT and slow_enough and code == 0,
         note=f"{count / took:.0f} a second where {rate} are allowed after the first {rate}",
     )

@@ -29,7 +29,7 @@ KIB = 1024
 NO_PICTURE, PICTURE = 100, 60 * KIB
 # For an event without a picture, and with one of 60 KiB, which is written once, to a file of its own. The disk is so small that ext4 takes
 # blocks of 1 KB; with those of 4 KB that a card has every flush takes a few whole ones, and only what they cost is told.
-BARE_KIB, PICTURE_KIB, IDLE_MB_PER_H = 30.0, 135.0, 1.0
+BARE_KIB, PICTURE_KIB, IDLE_MB_PER_H = 30.0, 110.0, 1.0
 DISK_MB, LARGE = 160, 4096
 SETTLED_S, IDLE_S = 15.0, 120.0
 

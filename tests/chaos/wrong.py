@@ -63,8 +63,9 @@ def _files(folder: Path) -> Iterator[tuple[str, Path, int, str]]:
         file.write_text(
             f'[agent]\nstate_dir = "{state.decode()}"\n[mqtt]\npassword = {json.dumps(password, ensure_ascii=False)}\n', "utf-8"
         )
-        if config.load(file, {}).mqtt.password.reveal() == password:
-            yield f"the password {password!r}", file, 0, ""
+        arrived = config.load(file, {}).mqtt.password.reveal()
+        assert arrived == password, f"{password!r} arrives as {arrived!r}"
+        yield f"the password {password!r}", file, 0, ""
     (folder / "folder.toml").mkdir()
     (folder / "loop.toml").symlink_to("loop.toml")
     yield "a folder", folder / "folder.toml", 0, "cannot be read: Is a directory"

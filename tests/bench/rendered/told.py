@@ -19,9 +19,10 @@ from agent.ocr import Provider
 from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
 from agent.ocr.memory import Memory
+from agent.outgoing import Outgoing
 from agent.stages import Read
 from agent.store import Store
-from agent.watch import Outgoing, Watch
+from agent.watch import Watch
 from agent.wire import Captured, FromChild, FromParent, Job
 from tests.bench.rendered.frames import Shot
 

@@ -36,7 +36,8 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        return self.cuts == len(self.boots) and not self.lost
+        # Where fewer vehicles came than cuts, or the log told nobody of them, nothing was shown.
+        return self.cuts == len(self.boots) and not self.lost and self.committed >= self.cuts > 0
 
     def __str__(self) -> str:
         longest = f"{max(self.boots):.1f} s" if self.boots else "never"

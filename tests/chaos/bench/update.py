@@ -21,6 +21,7 @@ class Outcome:
     versions: list[str] = field(default_factory=list)
     late: int = 0
     worst_s: float = 0.0
+    committed: int = 0
     lost: int = 0
 
     def add(self, delay_s: float, took_s: float | None, version: str) -> None:
@@ -31,13 +32,15 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        return len(self.versions) == len(self.delays) and not (self.late or self.lost)
+        # A version that nobody was told of, or a log that knows of no vehicle, shows nothing.
+        return len(self.versions) == len(self.delays) and all(self.versions) and self.committed > 0 and not (self.late or self.lost)
 
     def __str__(self) -> str:
-        found = ", ".join(f"{self.versions.count(each)} times {each}" for each in dict.fromkeys(self.versions)) or "nothing that ran"
+        told = [f"{self.versions.count(each)} times {each or 'an unknown one'}" for each in dict.fromkeys(self.versions)]
         return (
             f"update: broken off {len(self.delays)} times between {min(self.delays, default=0):g} and {max(self.delays, default=0):g} s; "
-            f"then {found}, well again within {self.worst_s:.1f} s, {self.lost} lost: {'passed' if self.good else 'FAILED'}"
+            f"then {', '.join(told) or 'nothing that ran'}, well again within {self.worst_s:.1f} s, {self.committed} vehicles, "
+            f"{self.lost} lost: {'passed' if self.good else 'FAILED'}"
         )
 
 
@@ -65,7 +68,7 @@ def broken_off(ears: Yard, rig: Rig, install: str, restore: str, delays: list[fl
         run(restore, seconds=600)
     ears.leave_log()
     ears.wait_for(lambda record: not record.missing, rig.drain_s)
-    outcome.lost = len(ears.record.missing)
+    outcome.committed, outcome.lost = len(ears.record.committed), len(ears.record.missing)
     return outcome
 
 
