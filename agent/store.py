@@ -175,6 +175,8 @@ class Store:
         """The file again, with room for what is in memory; what it has lost meanwhile is told."""
         store = type(self).open(self._dir, self._settings, now_ms)
         self.losses += store.losses
+        if store.losses:
+            along.outlive(self._db)
         # A tenth is what is always free below the mark from which room is made.
         along.lighten(self._db, self._settings.max_mb * MB // 10)
         return store.given_up(along.new_bytes(self._db), now_ms)
