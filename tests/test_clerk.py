@@ -14,7 +14,7 @@ import pytest
 
 from agent import config
 from agent.children import Children
-from agent.clerk import counter
+from agent.clerk import check, counter
 from agent.cli import main
 from agent.clock import Clock
 from agent.domain import Event, Reading
@@ -386,6 +386,57 @@ def test_a_purge_leaves_nothing_of_a_vin_and_a_word_for_every_number(store: Stor
         made = audit("01J8Z6Q4N7T0V9K3M2R5X8B1CE", asdict(each), facts=FACTS, now=NOW)
         valid("audit", delivered(made.payload, 9, replay=False, attempt=1, queued_ms=0))
     assert vin_agent("queue", "verify")[0] == 0
+
+
+def test_a_purge_leaves_nothing_of_what_was_set_aside_either(store: Store, vin_agent: Told, state_dir: Path) -> None:
+    small, large = b"a small picture" * 20, b"a large picture" * 2000
+    images = tuple(replace(IMAGE, read_id="MIXED", number=number, jpeg=jpeg) for number, jpeg in enumerate((small, large)))
+    store.spool.put(replace(CAPTURE, read_id="MIXED", gate="west", images=images), utc_ms())
+    store._db.execute("UPDATE pictures SET value = CAST('x' AS BLOB) || value WHERE key LIKE 'MIXED/%'")
+    assert store.spool.pictures("MIXED") == []
+    seen(store, "ROW", utc_ms())
+    row = store._db.select_one("SELECT value FROM spool WHERE key = 'ROW'")
+    store._db.execute("UPDATE spool SET value = CAST('x' AS BLOB) || value WHERE key = 'ROW'")
+    vin_agent("queue", "repair")
+
+    assert vin_agent("queue", "purge", "--gate", "west", "--yes")[0] == 0
+
+    def left() -> bytes:
+        store._db.write_back()
+        return b"".join(file.read_bytes() for file in state_dir.rglob("*") if file.is_file())
+
+    assert small not in left()
+    assert large[:5000] not in left()
+    assert row is not None
+    assert row[0] in left(), "nobody knows of which gate it is"
+    assert len(store.spool.pictures("ROW")) == 2
+    assert vin_agent("queue", "purge", "--all", "--yes")[0] == 0
+    assert row[0] not in left()
+    assert store.spool.pictures("ROW") == []
+    assert {told.id for told in store.take_audits() if told.what == "damaged"} == {"MIXED/00", "MIXED/01", "ROW"}, "told all the same"
+
+
+@pytest.mark.parametrize("task", ["verify", "repair"])
+def test_what_the_agent_takes_away_meanwhile_is_not_taken_for_damage(
+    store: Store, vin_agent: Told, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    """The row of a vehicle that comes next may get the number of the one that went."""
+    seen(store, "LAST", utc_ms(), pictures=1, size=50_000)
+    looked = check.jpeg_of
+
+    def slowly(state_dir: Path, key: str, raw: object, size: int | None) -> bytes:
+        if key == "LAST/00":
+            store.spool.forget("LAST")
+            seen(store, "NEXT", utc_ms(), pictures=1, size=50_000)
+        return looked(state_dir, key, raw, size)
+
+    monkeypatch.setattr(check, "jpeg_of", slowly)
+
+    code, output, _ = vin_agent("queue", task)
+
+    assert code == 0, output
+    assert len(store.spool.pictures("NEXT")) == 1
+    assert store.take_audits() == []
 
 
 def test_events_that_were_sent_are_told_in_one_line(store: Store, vin_agent: Told) -> None:

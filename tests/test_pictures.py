@@ -87,6 +87,35 @@ def forget_and_fail(store: Store, read_id: str) -> None:
         raise ZeroDivisionError
 
 
+def test_the_file_of_a_damaged_picture_goes_when_its_row_is_put_aside(store: Store, tmp_path: Path) -> None:
+    store.spool.put(vehicle("A", LARGE), NOW)
+    (tmp_path / "pictures" / "A-00.jpg").write_bytes(LARGE[::-1])
+
+    assert store.spool.pictures("A") == []
+
+    assert files(tmp_path) == [], "no row names it, so no purge and no limit would find it"
+    assert [(audit.what, audit.source, audit.id) for audit in store.take_audits()] == [("damaged", "pictures", "A/00")]
+
+
+def test_a_picture_that_goes_while_it_is_read_is_not_taken_for_a_damaged_one(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.spool.put(vehicle("A", LARGE), NOW)
+    looked = pictures.jpeg_of
+
+    def slowly(state_dir: Path, key: str, raw: object, size: int | None) -> bytes:
+        if key == "A/00":
+            store.spool.forget("A")
+            store.spool.put(vehicle("B", LARGE), NOW)  # whose row gets the number of the other
+        return looked(state_dir, key, raw, size)
+
+    monkeypatch.setattr(pictures, "jpeg_of", slowly)
+
+    assert store.spool.pictures("A") == []
+    assert store.spool.pictures("B") == [LARGE]
+    assert store.take_audits() == []
+
+
 def test_a_file_goes_once_its_row_is_gone_for_good_and_not_before(store: Store, tmp_path: Path) -> None:
     store.spool.put(vehicle("A", LARGE), NOW)
     with pytest.raises(ZeroDivisionError):
