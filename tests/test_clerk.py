@@ -439,6 +439,14 @@ def test_what_the_agent_takes_away_meanwhile_is_not_taken_for_damage(
     assert store.take_audits() == []
 
 
+def test_a_purge_names_the_files_beside_the_store_that_may_hold_the_same(store: Store, vin_agent: Told, state_dir: Path) -> None:
+    for name in ("agent.db.damaged-5", "agent.db.before-12"):
+        (state_dir / name).touch()
+    _, output, _ = vin_agent("queue", "purge", "--vin", VIN, "--yes")
+    assert f"{state_dir}/agent.db.damaged-5 was put aside" in output
+    assert f"{state_dir}/agent.db.before-12 was kept for the release before" in output
+
+
 def test_events_that_were_sent_are_told_in_one_line(store: Store, vin_agent: Told) -> None:
     for number in range(3, 80):
         told(store, number, utc_ms() - 2 * DAY_MS, "west")

@@ -239,6 +239,26 @@ def test_pictures_of_a_lost_store_lie_beside_it_and_go_with_it(tmp_path: Path) -
     assert [file.name for file in tmp_path.iterdir() if "damaged" in file.name] == []
 
 
+@pytest.mark.parametrize("earlier", [NOW - 5, NOW + 5])
+def test_pictures_of_a_lost_store_find_it_also_after_a_power_cut_between_the_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int
+) -> None:
+    """Whatever an earlier loss was numbered, under a clock that may have been ahead."""
+    for name in ("", ".pictures"):
+        (tmp_path / f"agent.db.damaged-{earlier}{name}").mkdir()
+    with Store.open(tmp_path, SETTINGS, NOW) as store:
+        store.spool.put(vehicle("A", LARGE), NOW)
+    (tmp_path / "agent.db").write_bytes(b"no database" * 1000)
+    with monkeypatch.context() as power:
+        power.setattr(damage, "give_pictures", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Store.open(tmp_path, SETTINGS, NOW)
+
+    Store.open(tmp_path, SETTINGS, NOW + 1).close()
+
+    assert (tmp_path / f"agent.db.damaged-{NOW}.pictures" / "A-00.jpg").read_bytes() == LARGE
+
+
 @pytest.mark.parametrize("key", ["../../etc/00", "/etc/passwd", "A/../../x", "\ufffd/00", "", "A/00.jpg"])
 def test_no_key_names_a_place_outside_the_folder(tmp_path: Path, key: str) -> None:
     assert file_of(tmp_path, key).parent == tmp_path / "pictures"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import islice
 
-from agent import config, damage
+from agent import config, damage, handover
 from agent.clerk.check import UNQUEUED
 from agent.clerk.desk import changing
 from agent.clerk.items import STATES, Item, Wanted, items, of_vehicle
@@ -42,6 +42,8 @@ def purge(settings: config.Settings, wanted: Wanted, *, confirmed: Callable[[str
     say(", ".join(f"{count} {what}" for what, count in went.items() if count) + " removed" if any(went.values()) else "nothing was there")
     for file in damage.kept_files(settings.agent.state_dir):
         say(f"{file} was put aside as damaged and may hold the same vehicles; remove it by hand if they must not stay")
+    for file in handover.copies(settings.agent.state_dir):
+        say(f"{file} was kept for the release before, for an hour, and may hold the same vehicles; remove it by hand if they must not stay")
     return True
 
 
