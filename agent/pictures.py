@@ -161,9 +161,10 @@ def _write(file: Path, content: bytes) -> None:
 
 def _remove(files: Iterable[Path], *, shred: bool = False) -> None:
     for file in files:
-        with suppress(OSError):  # the next start sweeps it
-            if shred:
+        if shred:
+            with suppress(OSError):  # a card that does not take that may still let go of the name
                 _write_over(file)
+        with suppress(OSError):  # the next start sweeps it
             file.unlink(missing_ok=True)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from agent import config
+from agent import config, pictures
 from agent.children import Children
-from agent.clerk import check, counter
+from agent.clerk import counter
 from agent.cli import main
 from agent.clock import Clock
 from agent.domain import Event, Reading
@@ -251,6 +251,37 @@ def test_an_export_that_cannot_be_written_leaves_no_half_of_it(store: Store, vin
     assert not (tmp_path / "out.jsonl.part").exists()
 
 
+def test_an_export_into_what_is_no_file_leaves_it_what_it_is(store: Store, vin_agent: Told, tmp_path: Path) -> None:
+    """Such as /dev/null, which every program needs, or a pipe; and a name that leads to a file goes on leading there."""
+    pipe, name, file = tmp_path / "pipe", tmp_path / "name", tmp_path / "file"
+    os.mkfifo(pipe)
+    name.symlink_to(file)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert vin_agent("queue", "export", pipe)[0] == 0
+    assert pipe.is_fifo()
+    assert len(rows(os.read(reader, 65_536).decode())) == 2
+    os.close(reader)
+    assert vin_agent("queue", "export", name)[0] == 0
+    assert name.is_symlink()
+    assert len(rows(file.read_text("utf-8"))) == 2
+
+
+def test_a_picture_whose_name_is_damaged_is_shown_with_what_is_left_of_it(store: Store, vin_agent: Told) -> None:
+    store._db.execute("UPDATE pictures SET key = 'WAITS/0p' WHERE key = 'WAITS/02'")
+    code, output, error = vin_agent("queue", "show", "WAITS", "--json")
+    assert (code, error) == (0, "")
+    assert [picture["name"] for picture in json.loads(output)["pictures"]] == ["WAITS-00", "WAITS-01", "WAITS-0p"]
+
+
+@pytest.mark.parametrize("task", ["verify", "repair"])
+def test_looking_a_store_over_needs_no_room_elsewhere(
+    store: Store, vin_agent: Told, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, task: str
+) -> None:
+    """A disk that is full is when somebody looks."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "there is no such folder"))
+    assert vin_agent("queue", task)[0] == 0
+
+
 def test_a_sound_store_is_found_sound_and_left_as_it_is(store: Store, vin_agent: Told, state_dir: Path) -> None:
     before = (state_dir / "agent.db").read_bytes(), (state_dir / "agent.db-wal").read_bytes()
     code, output, _ = vin_agent("queue", "verify")
@@ -422,7 +453,7 @@ def test_what_the_agent_takes_away_meanwhile_is_not_taken_for_damage(
 ) -> None:
     """The row of a vehicle that comes next may get the number of the one that went."""
     seen(store, "LAST", utc_ms(), pictures=1, size=50_000)
-    looked = check.jpeg_of
+    looked = pictures.jpeg_of
 
     def slowly(state_dir: Path, key: str, raw: object, size: int | None) -> bytes:
         if key == "LAST/00":
@@ -430,7 +461,7 @@ def test_what_the_agent_takes_away_meanwhile_is_not_taken_for_damage(
             seen(store, "NEXT", utc_ms(), pictures=1, size=50_000)
         return looked(state_dir, key, raw, size)
 
-    monkeypatch.setattr(check, "jpeg_of", slowly)
+    monkeypatch.setattr("agent.clerk.check.jpeg_of", slowly)
 
     code, output, _ = vin_agent("queue", task)
 

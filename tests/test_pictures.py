@@ -134,6 +134,18 @@ def test_a_file_goes_once_its_row_is_gone_for_good_and_not_before(store: Store, 
     assert files(tmp_path) == []
 
 
+def test_a_file_that_cannot_be_written_over_goes_all_the_same(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.spool.put(vehicle("A", LARGE), NOW)
+
+    def refused(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", refused)
+    pictures.Pictures(store._db).forget(pictures.OF, {"id": "A"}, shred=True)
+
+    assert files(tmp_path) == []
+
+
 def test_what_a_power_cut_left_without_a_row_is_swept_by_the_next_start(tmp_path: Path) -> None:
     with Store.open(tmp_path, SETTINGS, NOW) as store:
         store.spool.put(vehicle("A", LARGE), NOW)

@@ -1,9 +1,7 @@
 """Looks a store over without changing it: its pages, every row's checksum, and whether its tables agree with each other."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from agent import config
@@ -64,7 +62,7 @@ def missing_indexes(db: Asked) -> dict[str, str]:
     """Name → statement of each index this release makes and the store lacks."""
     named = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     known = dict(db.select(named))
-    with tempfile.TemporaryDirectory(prefix="vin-agent-") as folder, closing(Connection(Path(folder, "new.db"), 1)) as new:
+    with closing(Connection(db.file, 1, volatile=True)) as new:
         migrate(new)
         return {name: sql for name, sql in new.select(named) if name not in known}
 
