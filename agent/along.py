@@ -179,14 +179,18 @@ def _knows(disk: Connection, key: str, *tables: str) -> bool:
 
 
 def _vehicles(db: Connection, disk: Connection) -> None:
-    """Those not yet read, with what was read of them; one that got its event on the disk after all is done with."""
+    """Those not yet read, with what was read of them; one that got its event on the disk after all is done with.
+
+    What the file had and has no more was taken out meanwhile: by hand, or for room when it was opened again.
+    """
     put = (
         "INSERT INTO spool (key, value, put_ms, next_ms, attempts) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
         " value = excluded.value, next_ms = excluded.next_ms, attempts = excluded.attempts"
     )
-    for row in db.select("SELECT key, value, put_ms, next_ms, attempts FROM spool ORDER BY rowid"):
-        if not _knows(disk, row[0], "outbox", "sent"):
-            disk.execute(put, row)
+    was_there = "key IN (SELECT key FROM copied WHERE source = 'spool')"
+    for *row, was in db.select(f"SELECT key, value, put_ms, next_ms, attempts, {was_there} FROM spool ORDER BY rowid"):  # noqa: S608  # our own words
+        if not _knows(disk, row[0], "outbox", "sent") and (not was or _knows(disk, row[0], "spool")):
+            disk.execute(put, tuple(row))
             _pictures(db, disk, row[0])
 
 

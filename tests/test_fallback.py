@@ -414,6 +414,23 @@ def test_what_memory_took_along_outlives_a_file_that_came_back_damaged(store: St
     assert told(store, "next", 3) == 3
 
 
+def test_a_vehicle_that_was_taken_out_of_the_file_meanwhile_stays_out(store: Store) -> None:
+    """By hand, or because there was no room for it when the file was opened again; the yard has been told."""
+    for name in ("purged", "stays"):
+        seen(store, name)
+    leave(store)
+    with closing(sqlite3.connect(store._db.file)) as db, db:
+        db.execute("DELETE FROM spool WHERE key = 'purged'")
+        db.execute("DELETE FROM pictures WHERE key = 'purged/00'")
+    store.spool.note("stays", READINGS[0])
+
+    assert store.come_back(at(20))
+
+    assert on_disk(store, "SELECT key FROM spool") == [("stays",)]
+    assert on_disk(store, "SELECT key FROM pictures") == [("stays/00",)]
+    assert [each.readings for each in [store.spool.head(NOW)] if each] == [READINGS[:1]]
+
+
 def test_an_event_that_memory_evicted_leaves_no_picture_on_the_disk(store: Store) -> None:
     seen(store, "A")
     told(store, "A")
