@@ -251,6 +251,20 @@ def test_an_export_that_cannot_be_written_leaves_no_half_of_it(store: Store, vin
     assert not (tmp_path / "out.jsonl.part").exists()
 
 
+@pytest.mark.parametrize("task", [("list",), ("list", "--json"), ("export", "-"), ("show", ONE), ("verify",)])
+def test_a_disk_that_takes_no_more_of_the_output_is_said_in_one_sentence(store: Store, tmp_path: Path, task: tuple[str, ...]) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(f"[agent]\nsite = 'hamburg'\nid = 'gate'\nstate_dir = '{tmp_path / 'state'}'\n", "utf-8")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [COMMAND, "queue", *task, "--config", str(file)], stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False
+        )
+    assert done.returncode == 1
+    assert "vin-agent: the output cannot be written: [Errno 28] No space left on device\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
 def test_an_export_into_what_is_no_file_leaves_it_what_it_is(store: Store, vin_agent: Told, tmp_path: Path) -> None:
     """Such as /dev/null, which every program needs, or a pipe; and a name that leads to a file goes on leading there."""
     pipe, name, file = tmp_path / "pipe", tmp_path / "name", tmp_path / "file"
