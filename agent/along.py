@@ -22,8 +22,10 @@ Select = Callable[[str, Arguments], Iterator[tuple[Any, ...]]]
 _ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, "arrivals": 1 / 16, "ledger": 1 / 8, "unsure": 1 / 16}
 # Rows that memory may do away with; then the disk has to as well.
 _MARKED = ("outbox", "spool", "standing", "ledger", "unsure")
+_BOOKED = "key, value, provider, read_id, price, booked_ms, outcome"  # the columns of `ledger`
 _ROW = 200  # bytes, roughly, beside the value
 _NEW_PICTURE = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM copied)"
+_NEW_EVENT = "key NOT IN (SELECT key FROM copied WHERE source = 'outbox')"
 _READ = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM spool)"
 
 
@@ -45,8 +47,11 @@ def looked_into(file: Path) -> Iterator[Select | None]:
         return
 
     def select(question: str, arguments: Arguments) -> Iterator[tuple[Any, ...]]:
-        with ours(file):
-            yield from db.execute(question, arguments)
+        try:
+            with ours(file):
+                yield from db.execute(question, arguments)
+        except sqlite3.Error as exc:  # nobody has looked the file over: it may describe other tables than ours
+            raise RetryLater(f"{file} cannot be understood (SQLite: {exc})") from exc
 
     with closing(db):
         yield select
@@ -112,6 +117,11 @@ def _is_sound(raw: object) -> bool:
     return True
 
 
+def outlive(db: Connection) -> None:
+    """The file that the rows were copied from is lost: memory has the only ones, and the new file gets them all."""
+    db.execute("DELETE FROM copied")
+
+
 def bring_back(db: Connection, disk: Connection, now_ms: int, evicted_before: int) -> None:
     """Everything that happened in memory, written to the file in one transaction; `evicted_before` is that fact when it was copied."""
     with disk.transaction():
@@ -127,7 +137,10 @@ def bring_back(db: Connection, disk: Connection, now_ms: int, evicted_before: in
 
 
 def _books(db: Connection, disk: Connection) -> None:
-    """What became of calls that were on their way, and the days they belong to once the clock was set."""
+    """What became of calls that were on their way, and the days they belong to once the clock was set; all of a book that was lost."""
+    lost = f"SELECT rowid, {_BOOKED} FROM ledger WHERE key NOT IN (SELECT key FROM copied WHERE source = 'ledger')"  # noqa: S608  # our own names
+    for row in db.select(lost):
+        disk.execute(f"INSERT OR IGNORE INTO ledger (rowid, {_BOOKED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608  # our own names
     differs = "key = :key AND (outcome IS NOT :outcome OR booked_ms <> :booked_ms)"
     names = ("key", "value", "price", "outcome", "booked_ms")
     for row in db.select(f"SELECT {', '.join(names)} FROM ledger"):  # noqa: S608  # our own names
@@ -137,17 +150,19 @@ def _books(db: Connection, disk: Connection) -> None:
 
 def _events(db: Connection, disk: Connection, now_ms: int) -> None:
     """In their order: those the disk has already as it says, the others numbered, to be sent under their number."""
-    both = "SELECT sequence, key, value, put_ms, 0 FROM outbox UNION ALL SELECT sequence, key, value, put_ms, 1 FROM sent ORDER BY 1"
-    for sequence, key, value, put_ms, was_sent in db.select(both):
-        if sequence >= UNNUMBERED:
-            _put(db, disk, key, value, put_ms)
-        elif was_sent:
+    queues = "SELECT sequence, key, value, put_ms, 0 AS was_sent FROM outbox UNION ALL SELECT sequence, key, value, put_ms, 1 FROM sent"
+    question = f"SELECT sequence, key, value, put_ms, was_sent, {_NEW_EVENT} FROM ({queues}) ORDER BY sequence"  # noqa: S608  # our own words
+    for sequence, key, value, put_ms, was_sent, is_new in db.select(question):
+        if sequence >= UNNUMBERED or is_new:
+            _put(db, disk, (None if sequence >= UNNUMBERED else sequence, key, value, put_ms))
+        if was_sent and sequence < UNNUMBERED:
             _sent(disk, sequence, key, now_ms)
 
 
-def _put(db: Connection, disk: Connection, key: str, value: bytes, put_ms: int) -> None:
+def _put(db: Connection, disk: Connection, row: tuple[int | None, str, bytes, int]) -> None:
+    key = row[1]
     if not _knows(disk, key, "outbox", "sent"):
-        disk.execute("INSERT INTO outbox (key, value, put_ms) VALUES (?, ?, ?)", (key, value, put_ms))
+        disk.execute("INSERT INTO outbox (sequence, key, value, put_ms) VALUES (?, ?, ?, ?)", row)
         _pictures(db, disk, key)
     disk.execute("DELETE FROM spool WHERE key = ?", (key,))
 
@@ -164,14 +179,18 @@ def _knows(disk: Connection, key: str, *tables: str) -> bool:
 
 
 def _vehicles(db: Connection, disk: Connection) -> None:
-    """Those not yet read, with what was read of them; one that got its event on the disk after all is done with."""
+    """Those not yet read, with what was read of them; one that got its event on the disk after all is done with.
+
+    What the file had and has no more was taken out meanwhile: by hand, or for room when it was opened again.
+    """
     put = (
         "INSERT INTO spool (key, value, put_ms, next_ms, attempts) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
         " value = excluded.value, next_ms = excluded.next_ms, attempts = excluded.attempts"
     )
-    for row in db.select("SELECT key, value, put_ms, next_ms, attempts FROM spool ORDER BY rowid"):
-        if not _knows(disk, row[0], "outbox", "sent"):
-            disk.execute(put, row)
+    was_there = "key IN (SELECT key FROM copied WHERE source = 'spool')"
+    for *row, was in db.select(f"SELECT key, value, put_ms, next_ms, attempts, {was_there} FROM spool ORDER BY rowid"):  # noqa: S608  # our own words
+        if not _knows(disk, row[0], "outbox", "sent") and (not was or _knows(disk, row[0], "spool")):
+            disk.execute(put, tuple(row))
             _pictures(db, disk, row[0])
 
 
@@ -188,20 +207,20 @@ def _forget(db: Connection, disk: Connection) -> None:
             if disk.execute(f"DELETE FROM {table} WHERE key = ?", (key,)) and table == "spool":  # noqa: S608
                 Pictures(disk).forget(OF, {"id": key})
     evicted = "SELECT key FROM copied WHERE source = 'outbox' AND key NOT IN (SELECT key FROM outbox UNION ALL SELECT key FROM sent)"
-    disk.executemany("DELETE FROM outbox WHERE key = ?", list(db.select(evicted)))
+    for (key,) in db.select(evicted):
+        disk.execute("DELETE FROM outbox WHERE key = ?", (key,))
+        Pictures(disk).forget(OF, {"id": key})
 
 
 def new(db: Connection) -> tuple[int, int]:
     """How many events and vehicles to be read there are that the disk has never seen."""
-    events = "SELECT count(*) FROM (SELECT sequence FROM outbox UNION ALL SELECT sequence FROM sent) WHERE sequence >= ?"
-    return db.number(events, (UNNUMBERED,)), db.number("SELECT count(*) FROM spool WHERE key NOT IN (SELECT key FROM copied)")
+    events = f"SELECT count(*) FROM (SELECT key FROM outbox UNION ALL SELECT key FROM sent) WHERE {_NEW_EVENT}"  # noqa: S608  # our own words
+    return db.number(events), db.number("SELECT count(*) FROM spool WHERE key NOT IN (SELECT key FROM copied)")
 
 
 def new_bytes(db: Connection) -> int:
     """Roughly what the disk needs for all that it has never seen."""
-    events = (
-        f"SELECT value FROM (SELECT sequence, value FROM outbox UNION ALL SELECT sequence, value FROM sent) WHERE sequence >= {UNNUMBERED}"  # noqa: S608
-    )
+    events = f"SELECT value FROM (SELECT key, value FROM outbox UNION ALL SELECT key, value FROM sent) WHERE {_NEW_EVENT}"  # noqa: S608
     vehicles = "SELECT value FROM spool WHERE key NOT IN (SELECT key FROM copied)"
     every = " UNION ALL ".join((events, vehicles, f"SELECT value FROM pictures WHERE {_NEW_PICTURE}"))  # noqa: S608  # our own words
     return round(1.1 * db.number(f"SELECT total(length(value) + {_ROW}) FROM ({every})"))  # noqa: S608

@@ -105,7 +105,7 @@ def _queue(options: argparse.Namespace) -> int:
     settings = config.load(options.config)
     from agent.clerk import counter
 
-    return counter.TASKS[options.task](options, settings)
+    return counter.served(options, settings)
 
 
 def _replay(options: argparse.Namespace) -> int:

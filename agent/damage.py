@@ -132,10 +132,7 @@ def last_sequence(db: sqlite3.Connection) -> int:
 
 def _lose(file: Path, reason: Reason, detail: str, now_ms: int, last_sequence: int = 0) -> Loss:
     kept = put_aside(file, now_ms)
-    if kept:
-        with suppress(FileNotFoundError):
-            (file.parent / PICTURES).rename(_pictures_of(file.with_name(kept)))
-            sync_folder(file.parent)
+    give_pictures(file.parent, kept)
     (file.parent / _SUSPECT).unlink(missing_ok=True)
     log.error(
         "%s: %s (%s); a new store is begun, %s",
@@ -158,6 +155,15 @@ def put_aside(file: Path, now_ms: int) -> str | None:
     return kept.name if kept.exists() else None
 
 
+def give_pictures(state_dir: Path, kept: str | None) -> None:
+    """The pictures go with the store put aside; where none was, with the newest without any: a power cut came between the two."""
+    alone = [file for file in kept_files(state_dir) if not pictures_of(file).exists()]
+    if kept or alone:
+        with suppress(FileNotFoundError):
+            (state_dir / PICTURES).rename(pictures_of(state_dir / kept if kept else alone[-1]))
+            sync_folder(state_dir)
+
+
 def kept_files(state_dir: Path) -> list[Path]:
     """The stores put aside, oldest first, without their logs."""
     files = [file for file in state_dir.glob(f"{FILE}.damaged-*") if file.suffix.removeprefix(".damaged-").isdigit()]
@@ -167,10 +173,11 @@ def kept_files(state_dir: Path) -> list[Path]:
 def remove_kept(kept: Path) -> None:
     for suffix in ("-shm", "-wal", ""):
         Path(f"{kept}{suffix}").unlink(missing_ok=True)
-    shutil.rmtree(_pictures_of(kept), ignore_errors=True)
+    shutil.rmtree(pictures_of(kept), ignore_errors=True)
 
 
-def _pictures_of(kept: Path) -> Path:
+def pictures_of(kept: Path) -> Path:
+    """Where the pictures of a store lie that is not the one in use."""
     return Path(f"{kept}.pictures")
 
 

@@ -89,16 +89,37 @@ class Pictures:
     def of(self, read_id: str) -> dict[int, bytes]:
         """By their place in the capture; one that is damaged is put aside and missing here."""
         rows = list(self._db.select(f"SELECT rowid, key FROM pictures WHERE {OF} ORDER BY key", {"id": read_id}))  # noqa: S608  # our own words
-        found = ((key, self._sound(number)) for number, key in rows)
+        found = ((key, self._sound(number, key)) for number, key in rows)
         return {int(place): jpeg for key, jpeg in found if jpeg is not None and (place := key.rpartition("/")[2]).isdecimal()}
 
-    def _sound(self, number: int) -> bytes | None:
-        row = self._db.select_one("SELECT key, value, bytes FROM pictures WHERE rowid = ?", (number,))
+    def _sound(self, number: int, key: str) -> bytes | None:
+        row = self._row_of(number)
         try:
-            return jpeg_of(self._dir, *row) if row else None
+            return jpeg_of(self._dir, *row) if row and row[0] == key else None
         except Damaged:
-            self._rows.set_aside(number)
+            self.set_aside(number)
             return None
+
+    def _row_of(self, number: int) -> tuple[str, object, int | None] | None:
+        row = self._db.select_one("SELECT key, value, bytes FROM pictures WHERE rowid = ?", (number,))
+        return (row[0], row[1], row[2]) if row else None
+
+    def set_aside(self, number: int) -> bool:
+        """Moves a damaged one to the table `damaged`, and removes its file, which no row names any more; False where none is damaged.
+
+        Looks again while nobody else writes: a row that went while it was read took its file along, and another may have its number.
+        """
+        with self._db.transaction():
+            if (row := self._row_of(number)) is None:
+                return False
+            try:
+                jpeg_of(self._dir, *row)
+            except Damaged:
+                self._rows.set_aside(number)
+                if row[2] is not None:
+                    self._db.afterwards(partial(_remove, [file_of(self._dir, row[0])]))
+                return True
+        return False
 
     def forget(self, which: str, arguments: tuple[Any, ...] | Mapping[str, Any] = (), *, shred: bool = False) -> int:
         """Those that fit the condition; their files go once that is committed. How many there were.
@@ -140,9 +161,10 @@ def _write(file: Path, content: bytes) -> None:
 
 def _remove(files: Iterable[Path], *, shred: bool = False) -> None:
     for file in files:
-        with suppress(OSError):  # the next start sweeps it
-            if shred:
+        if shred:
+            with suppress(OSError):  # a card that does not take that may still let go of the name
                 _write_over(file)
+        with suppress(OSError):  # the next start sweeps it
             file.unlink(missing_ok=True)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent import config, damage
+from agent import config, damage, handover
 from agent.ballast import TIGHT, Ballast, free_bytes
 from agent.clock import BUILT_MS
 from agent.events import UNNUMBERED
@@ -145,6 +145,7 @@ class Retention:
         """Gets room to delete in: the log of what is already in the file, and the ballast where the disk is really full."""
         if self._lacking(need) <= 0:
             return
+        handover.unlink_pictures(self._dir)
         self._db.write_back()
         if self._free(self._dir) < max(self.ballast.bytes, TIGHT):
             self.ballast.release()

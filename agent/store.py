@@ -1,5 +1,6 @@
 """What survives a power cut: the spool, the outbox, the ledger and a few facts, in one SQLite file."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -61,6 +62,7 @@ class Store:
     def __init__(self, db: Connection, state_dir: Path, settings: config.Store, losses: tuple[Loss, ...] = ()) -> None:
         """Over tables that exist; see `open`."""
         self._db, self._dir, self._settings, self.losses = db, state_dir, settings, losses
+        self._since_s = time.monotonic()
         self._retention = Retention(db, state_dir, settings)
         self._facts, self._audits = Table(db, "facts"), Table(db, "audits")
         self.spool, self.outbox, self.ledger = Spool(db, self._make_room), Outbox(db), Ledger(db)
@@ -97,7 +99,8 @@ class Store:
             db = Connection(state_dir / damage.FILE, settings.max_mb)
             undo.callback(db.close)
             undo.callback(lambda: damage.mark_suspect(state_dir) if db.damaged else None)
-            handover.keep_copy(db)
+            with usable(state_dir):
+                handover.keep_copy(db)
             # In one transaction: a new store that says nothing of the one before it must not exist.
             with db.transaction():
                 migrate(db)
@@ -175,6 +178,8 @@ class Store:
         """The file again, with room for what is in memory; what it has lost meanwhile is told."""
         store = type(self).open(self._dir, self._settings, now_ms)
         self.losses += store.losses
+        if store.losses:
+            along.outlive(self._db)
         # A tenth is what is always free below the mark from which room is made.
         along.lighten(self._db, self._settings.max_mb * MB // 10)
         return store.given_up(along.new_bytes(self._db), now_ms)
@@ -209,8 +214,8 @@ class Store:
         Where nobody vouches for the clock (`sure`), the limits in days hold later, and none of them for what was never sent.
         """
         with usable(self._dir):
-            if sure and not self._db.volatile:
-                handover.forget_copies(self._dir, now_ms)
+            if not self._db.volatile and (sure or time.monotonic() - self._since_s > handover.KEPT_MS / 1000):
+                handover.forget_copies(self._dir, now_ms if sure else None)
             return self._retention.trim(now_ms, sure=sure)
 
     def _make_room(self, need: int, now_ms: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent import config
+from agent import config, pictures
 from agent.children import Children
 from agent.clerk import counter
 from agent.cli import main
@@ -251,6 +251,51 @@ def test_an_export_that_cannot_be_written_leaves_no_half_of_it(store: Store, vin
     assert not (tmp_path / "out.jsonl.part").exists()
 
 
+@pytest.mark.parametrize("task", [("list",), ("list", "--json"), ("export", "-"), ("show", ONE), ("verify",)])
+def test_a_disk_that_takes_no_more_of_the_output_is_said_in_one_sentence(store: Store, tmp_path: Path, task: tuple[str, ...]) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(f"[agent]\nsite = 'hamburg'\nid = 'gate'\nstate_dir = '{tmp_path / 'state'}'\n", "utf-8")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [COMMAND, "queue", *task, "--config", str(file)], stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False
+        )
+    assert done.returncode == 1
+    assert "vin-agent: the output cannot be written: [Errno 28] No space left on device\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_an_export_into_what_is_no_file_leaves_it_what_it_is(store: Store, vin_agent: Told, tmp_path: Path) -> None:
+    """Such as /dev/null, which every program needs, or a pipe; and a name that leads to a file goes on leading there."""
+    pipe, name, file = tmp_path / "pipe", tmp_path / "name", tmp_path / "file"
+    os.mkfifo(pipe)
+    name.symlink_to(file)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert vin_agent("queue", "export", pipe)[0] == 0
+    assert pipe.is_fifo()
+    assert len(rows(os.read(reader, 65_536).decode())) == 2
+    os.close(reader)
+    assert vin_agent("queue", "export", name)[0] == 0
+    assert name.is_symlink()
+    assert len(rows(file.read_text("utf-8"))) == 2
+
+
+def test_a_picture_whose_name_is_damaged_is_shown_with_what_is_left_of_it(store: Store, vin_agent: Told) -> None:
+    store._db.execute("UPDATE pictures SET key = 'WAITS/0p' WHERE key = 'WAITS/02'")
+    code, output, error = vin_agent("queue", "show", "WAITS", "--json")
+    assert (code, error) == (0, "")
+    assert [picture["name"] for picture in json.loads(output)["pictures"]] == ["WAITS-00", "WAITS-01", "WAITS-0p"]
+
+
+@pytest.mark.parametrize("task", ["verify", "repair"])
+def test_looking_a_store_over_needs_no_room_elsewhere(
+    store: Store, vin_agent: Told, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, task: str
+) -> None:
+    """A disk that is full is when somebody looks."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "there is no such folder"))
+    assert vin_agent("queue", task)[0] == 0
+
+
 def test_a_sound_store_is_found_sound_and_left_as_it_is(store: Store, vin_agent: Told, state_dir: Path) -> None:
     before = (state_dir / "agent.db").read_bytes(), (state_dir / "agent.db-wal").read_bytes()
     code, output, _ = vin_agent("queue", "verify")
@@ -386,6 +431,65 @@ def test_a_purge_leaves_nothing_of_a_vin_and_a_word_for_every_number(store: Stor
         made = audit("01J8Z6Q4N7T0V9K3M2R5X8B1CE", asdict(each), facts=FACTS, now=NOW)
         valid("audit", delivered(made.payload, 9, replay=False, attempt=1, queued_ms=0))
     assert vin_agent("queue", "verify")[0] == 0
+
+
+def test_a_purge_leaves_nothing_of_what_was_set_aside_either(store: Store, vin_agent: Told, state_dir: Path) -> None:
+    small, large = b"a small picture" * 20, b"a large picture" * 2000
+    images = tuple(replace(IMAGE, read_id="MIXED", number=number, jpeg=jpeg) for number, jpeg in enumerate((small, large)))
+    store.spool.put(replace(CAPTURE, read_id="MIXED", gate="west", images=images), utc_ms())
+    store._db.execute("UPDATE pictures SET value = CAST('x' AS BLOB) || value WHERE key LIKE 'MIXED/%'")
+    assert store.spool.pictures("MIXED") == []
+    seen(store, "ROW", utc_ms())
+    row = store._db.select_one("SELECT value FROM spool WHERE key = 'ROW'")
+    store._db.execute("UPDATE spool SET value = CAST('x' AS BLOB) || value WHERE key = 'ROW'")
+    vin_agent("queue", "repair")
+
+    assert vin_agent("queue", "purge", "--gate", "west", "--yes")[0] == 0
+
+    def left() -> bytes:
+        store._db.write_back()
+        return b"".join(file.read_bytes() for file in state_dir.rglob("*") if file.is_file())
+
+    assert small not in left()
+    assert large[:5000] not in left()
+    assert row is not None
+    assert row[0] in left(), "nobody knows of which gate it is"
+    assert len(store.spool.pictures("ROW")) == 2
+    assert vin_agent("queue", "purge", "--all", "--yes")[0] == 0
+    assert row[0] not in left()
+    assert store.spool.pictures("ROW") == []
+    assert {told.id for told in store.take_audits() if told.what == "damaged"} == {"MIXED/00", "MIXED/01", "ROW"}, "told all the same"
+
+
+@pytest.mark.parametrize("task", ["verify", "repair"])
+def test_what_the_agent_takes_away_meanwhile_is_not_taken_for_damage(
+    store: Store, vin_agent: Told, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    """The row of a vehicle that comes next may get the number of the one that went."""
+    seen(store, "LAST", utc_ms(), pictures=1, size=50_000)
+    looked = pictures.jpeg_of
+
+    def slowly(state_dir: Path, key: str, raw: object, size: int | None) -> bytes:
+        if key == "LAST/00":
+            store.spool.forget("LAST")
+            seen(store, "NEXT", utc_ms(), pictures=1, size=50_000)
+        return looked(state_dir, key, raw, size)
+
+    monkeypatch.setattr("agent.clerk.check.jpeg_of", slowly)
+
+    code, output, _ = vin_agent("queue", task)
+
+    assert code == 0, output
+    assert len(store.spool.pictures("NEXT")) == 1
+    assert store.take_audits() == []
+
+
+def test_a_purge_names_the_files_beside_the_store_that_may_hold_the_same(store: Store, vin_agent: Told, state_dir: Path) -> None:
+    for name in ("agent.db.damaged-5", "agent.db.before-12"):
+        (state_dir / name).touch()
+    _, output, _ = vin_agent("queue", "purge", "--vin", VIN, "--yes")
+    assert f"{state_dir}/agent.db.damaged-5 was put aside" in output
+    assert f"{state_dir}/agent.db.before-12 was kept for the release before" in output
 
 
 def test_events_that_were_sent_are_told_in_one_line(store: Store, vin_agent: Told) -> None:

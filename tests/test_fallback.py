@@ -23,6 +23,7 @@ from agent.ocr.budget import Budget
 from agent.ocr.chain import Chain
 from agent.publish import Publisher, Tally
 from agent.refuge import Behind
+from agent.schema import MIGRATIONS
 from agent.sqlite import Connection
 from agent.store import Store
 from agent.topics import Topics
@@ -387,6 +388,73 @@ def test_a_file_that_came_back_damaged_is_put_aside_and_memory_goes_into_a_new_o
     assert [loss.reason for loss in store.losses] == ["damaged"]
     assert [audit.what for audit in store.take_audits()] == ["lost"]
     assert on_disk(store, "SELECT key FROM spool") == [("A",)]
+
+
+def test_what_memory_took_along_outlives_a_file_that_came_back_damaged(store: Store, tmp_path: Path) -> None:
+    for name in ("sent", "unsent", "unread"):
+        seen(store, name)
+    told(store, "sent", 1)
+    told(store, "unsent", 2)
+    paid = [store.ledger.book("paid", name, 0.5, NOW) for name in "ABC"]
+    store.ledger.cancel(paid[0])
+    leave(store)
+    store.outbox.sent([1], NOW)
+    (tmp_path / "agent.db").write_bytes(b"no database" * 1000)
+    for name in ("agent.db-wal", "agent.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+
+    assert store.come_back(at(20))
+
+    assert [(each.event.id, each.sequence) for each in store.outbox.next(9)] == [("unsent", 2)], "under its number"
+    assert [each.capture.read_id for each in [store.spool.head(NOW)] if each] == ["unread"]
+    assert store.ledger.spent("paid", 0).calls == 2, "what was paid is not paid again"
+    assert store.ledger.book("paid", "D", 0.5, NOW) not in paid
+    assert store.ledger.spent("paid", 0).calls == 3
+    seen(store, "next")
+    assert told(store, "next", 3) == 3
+
+
+def test_a_vehicle_that_was_taken_out_of_the_file_meanwhile_stays_out(store: Store) -> None:
+    """By hand, or because there was no room for it when the file was opened again; the yard has been told."""
+    for name in ("purged", "stays"):
+        seen(store, name)
+    leave(store)
+    with closing(sqlite3.connect(store._db.file)) as db, db:
+        db.execute("DELETE FROM spool WHERE key = 'purged'")
+        db.execute("DELETE FROM pictures WHERE key = 'purged/00'")
+    store.spool.note("stays", READINGS[0])
+
+    assert store.come_back(at(20))
+
+    assert on_disk(store, "SELECT key FROM spool") == [("stays",)]
+    assert on_disk(store, "SELECT key FROM pictures") == [("stays/00",)]
+    assert [each.readings for each in [store.spool.head(NOW)] if each] == [READINGS[:1]]
+
+
+def test_an_event_that_memory_evicted_leaves_no_picture_on_the_disk(store: Store) -> None:
+    seen(store, "A")
+    told(store, "A")
+    leave(store)
+    store._db.execute("DELETE FROM outbox")
+
+    assert store.come_back(at(20))
+
+    assert on_disk(store, "SELECT key FROM outbox UNION ALL SELECT key FROM pictures") == []
+
+
+def test_a_file_whose_tables_are_not_ours_is_a_disk_that_gives_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "agent.db"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    memory = along.memory(file, 4)
+
+    with along.looked_into(file) as select:
+        assert select
+        with pytest.raises(RetryLater, match="no such table"):
+            list(select("SELECT key FROM outbox", ()))
+        along.take_along(select, memory, 4)
+
+    assert memory.number("SELECT count(*) FROM copied") == 0
 
 
 def test_a_page_that_the_disk_does_not_give_is_no_reason_to_put_the_file_aside(

@@ -87,6 +87,35 @@ def forget_and_fail(store: Store, read_id: str) -> None:
         raise ZeroDivisionError
 
 
+def test_the_file_of_a_damaged_picture_goes_when_its_row_is_put_aside(store: Store, tmp_path: Path) -> None:
+    store.spool.put(vehicle("A", LARGE), NOW)
+    (tmp_path / "pictures" / "A-00.jpg").write_bytes(LARGE[::-1])
+
+    assert store.spool.pictures("A") == []
+
+    assert files(tmp_path) == [], "no row names it, so no purge and no limit would find it"
+    assert [(audit.what, audit.source, audit.id) for audit in store.take_audits()] == [("damaged", "pictures", "A/00")]
+
+
+def test_a_picture_that_goes_while_it_is_read_is_not_taken_for_a_damaged_one(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.spool.put(vehicle("A", LARGE), NOW)
+    looked = pictures.jpeg_of
+
+    def slowly(state_dir: Path, key: str, raw: object, size: int | None) -> bytes:
+        if key == "A/00":
+            store.spool.forget("A")
+            store.spool.put(vehicle("B", LARGE), NOW)  # whose row gets the number of the other
+        return looked(state_dir, key, raw, size)
+
+    monkeypatch.setattr(pictures, "jpeg_of", slowly)
+
+    assert store.spool.pictures("A") == []
+    assert store.spool.pictures("B") == [LARGE]
+    assert store.take_audits() == []
+
+
 def test_a_file_goes_once_its_row_is_gone_for_good_and_not_before(store: Store, tmp_path: Path) -> None:
     store.spool.put(vehicle("A", LARGE), NOW)
     with pytest.raises(ZeroDivisionError):
@@ -102,6 +131,18 @@ def test_a_file_goes_once_its_row_is_gone_for_good_and_not_before(store: Store, 
     with store.transaction():
         store.spool.forget("A")
         assert files(tmp_path) == ["A-00.jpg"]
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_written_over_goes_all_the_same(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.spool.put(vehicle("A", LARGE), NOW)
+
+    def refused(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", refused)
+    pictures.Pictures(store._db).forget(pictures.OF, {"id": "A"}, shred=True)
+
     assert files(tmp_path) == []
 
 
@@ -208,6 +249,26 @@ def test_pictures_of_a_lost_store_lie_beside_it_and_go_with_it(tmp_path: Path) -
         damage.remove_kept(kept)
 
     assert [file.name for file in tmp_path.iterdir() if "damaged" in file.name] == []
+
+
+@pytest.mark.parametrize("earlier", [NOW - 5, NOW + 5])
+def test_pictures_of_a_lost_store_find_it_also_after_a_power_cut_between_the_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int
+) -> None:
+    """Whatever an earlier loss was numbered, under a clock that may have been ahead."""
+    for name in ("", ".pictures"):
+        (tmp_path / f"agent.db.damaged-{earlier}{name}").mkdir()
+    with Store.open(tmp_path, SETTINGS, NOW) as store:
+        store.spool.put(vehicle("A", LARGE), NOW)
+    (tmp_path / "agent.db").write_bytes(b"no database" * 1000)
+    with monkeypatch.context() as power:
+        power.setattr(damage, "give_pictures", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Store.open(tmp_path, SETTINGS, NOW)
+
+    Store.open(tmp_path, SETTINGS, NOW + 1).close()
+
+    assert (tmp_path / f"agent.db.damaged-{NOW}.pictures" / "A-00.jpg").read_bytes() == LARGE
 
 
 @pytest.mark.parametrize("key", ["../../etc/00", "/etc/passwd", "A/../../x", "\ufffd/00", "", "A/00.jpg"])

@@ -1,9 +1,8 @@
 """Looks a store over without changing it: its pages, every row's checksum, and whether its tables agree with each other."""
 
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
+from typing import Any
 
 from agent import config
 from agent.clerk.desk import Asked, looking
@@ -21,11 +20,11 @@ _PAGE_ROWS = 64
 _QUEUES = "SELECT key FROM spool UNION ALL SELECT key FROM outbox UNION ALL SELECT key FROM sent"
 # A vehicle whose row was damaged has nothing left but its pictures: they are no orphans.
 _OWN = "substr(pictures.key, 1, instr(pictures.key, '/') - 1)"
-_NO_VEHICLE = " AND ".join(
-    f"NOT EXISTS (SELECT 1 FROM {table} AS its WHERE its.key = {_OWN})"  # noqa: S608  # our own names
-    for table in ("spool", "outbox", "sent", "damaged")
+UNQUEUED, _NOT_DAMAGED = (
+    " AND ".join(f"NOT EXISTS (SELECT 1 FROM {table} AS its WHERE its.key = {_OWN})" for table in tables)  # noqa: S608  # our own names
+    for tables in (("spool", "outbox", "sent"), ("damaged",))
 )
-ORPHANS = f"FROM pictures WHERE {_NO_VEHICLE}"
+ORPHANS = f"FROM pictures WHERE {UNQUEUED} AND {_NOT_DAMAGED}"
 
 
 def verify(settings: config.Settings) -> Iterator[Finding]:
@@ -63,7 +62,7 @@ def missing_indexes(db: Asked) -> dict[str, str]:
     """Name → statement of each index this release makes and the store lacks."""
     named = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     known = dict(db.select(named))
-    with tempfile.TemporaryDirectory(prefix="vin-agent-") as folder, closing(Connection(Path(folder, "new.db"), 1)) as new:
+    with closing(Connection(db.file, 1, volatile=True)) as new:
         migrate(new)
         return {name: sql for name, sql in new.select(named) if name not in known}
 
@@ -76,14 +75,31 @@ def checked_tables(db: Asked) -> list[str]:
 
 def damaged_rows(db: Asked, table: str) -> Iterator[tuple[int, str]]:
     """Number and key of each row whose checksum does not agree."""
-    size = "bytes" if table == "pictures" else "NULL"
-    page, last = f"SELECT rowid, key, value, {size} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {_PAGE_ROWS}", -1  # noqa: S608  # our own names
+    page, last = f"SELECT rowid, {_checked(table)} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {_PAGE_ROWS}", -1  # noqa: S608  # our own names
     while rows := list(db.select(page, (last,))):
-        for last, key, raw, beside in rows:
-            try:
-                jpeg_of(db.file.parent, key, raw, beside)
-            except Damaged:
-                yield last, key
+        for last, *row in rows:
+            # Asked again: the agent may have taken it away meanwhile, with the file of a picture.
+            if not _is_sound(db, row) and is_damaged(db, table, last):
+                yield last, row[0]
+
+
+def is_damaged(db: Asked, table: str, number: int) -> bool:
+    """Whether the row is there at this moment, and its checksum does not agree."""
+    row = db.select_one(f"SELECT {_checked(table)} FROM {table} WHERE rowid = ?", (number,))  # noqa: S608  # our own names
+    return row is not None and not _is_sound(db, row)
+
+
+def _checked(table: str) -> str:
+    return f"key, value, {'bytes' if table == 'pictures' else 'NULL'}"
+
+
+def _is_sound(db: Asked, row: Sequence[Any]) -> bool:
+    key, raw, size = row
+    try:
+        jpeg_of(db.file.parent, key, raw, size)
+    except Damaged:
+        return False
+    return True
 
 
 def _rows(db: Asked) -> Finding:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import islice
 
-from agent import config, damage
+from agent import config, damage, handover
+from agent.clerk.check import UNQUEUED
 from agent.clerk.desk import changing
 from agent.clerk.items import STATES, Item, Wanted, items, of_vehicle
 from agent.clerk.lists import HEAD, row
@@ -41,6 +42,8 @@ def purge(settings: config.Settings, wanted: Wanted, *, confirmed: Callable[[str
     say(", ".join(f"{count} {what}" for what, count in went.items() if count) + " removed" if any(went.values()) else "nothing was there")
     for file in damage.kept_files(settings.agent.state_dir):
         say(f"{file} was put aside as damaged and may hold the same vehicles; remove it by hand if they must not stay")
+    for file in handover.copies(settings.agent.state_dir):
+        say(f"{file} was kept for the release before, for an hour, and may hold the same vehicles; remove it by hand if they must not stay")
     return True
 
 
@@ -86,6 +89,7 @@ class _Purge:
         with self._db.transaction():
             self._forget_lasts(set(), went)
             self._forget_arrivals(went)
+            self._forget_set_aside(went)
         return went
 
     def _take_out(self, key: str, went: Counter[str]) -> None:
@@ -99,7 +103,8 @@ class _Purge:
             self._db.execute("DELETE FROM replays WHERE sequence = ?", (item.sequence,))
             self._forget_arrival(item)
         went["pictures"] += self._pictures.forget(OF, {"id": key}, shred=True)
-        self._db.execute("UPDATE damaged SET value = NULL WHERE key = ?", (key,))  # the row still has to be told
+        # The row still has to be told.
+        self._db.execute(f"UPDATE damaged SET value = NULL WHERE key = :id OR (source = 'pictures' AND {OF})", {"id": key})  # noqa: S608  # our own words
 
     def _note(self, item: Item) -> None:
         """A line for each that was not sent, so that a consumer can explain the gap; one line for all that were."""
@@ -130,6 +135,12 @@ class _Purge:
             for name in mine:
                 del self._arrivals[name]
             went["arrivals"] += len(mine)
+
+    def _forget_set_aside(self, went: Counter[str]) -> None:
+        """Of a damaged row nobody knows what it was about: only who wants everything gone can mean it, and the pictures it left."""
+        if self._wanted.is_whole and self._wanted.is_any:
+            went["damaged rows"] += self._db.execute("UPDATE damaged SET value = NULL WHERE value IS NOT NULL")
+            went["pictures"] += self._pictures.forget(UNQUEUED, shred=True)
 
     def _forget_lasts(self, ids: set[str], went: Counter[str]) -> None:
         """The broker keeps the last VIN of each gate: what is left here tells the agent to take it away there."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from agent import config
-from agent.clerk.check import ORPHANS, checked_tables, damaged_rows, missing_indexes
+from agent.clerk.check import ORPHANS, checked_tables, damaged_rows, is_damaged, missing_indexes
 from agent.clerk.desk import changing, damaged, looking
 from agent.doctor import Finding
 from agent.pictures import Pictures
@@ -47,13 +47,18 @@ def _indexes(db: Connection) -> int:
 
 
 def _set_aside(db: Connection) -> int:
-    """As the running agent does when it meets one: kept in the table `damaged`, counted, told, and no longer in the way."""
+    """As the running agent does when it meets one: kept in the table `damaged`, counted, told, and no longer in the way.
+
+    Each is looked at once more in its transaction: where the agent has taken it away, a sound row may have its number by now.
+    """
     count = 0
     for name in checked_tables(db):
-        table = Table(db, name, encode=pack, decode=unpack)
+        table = Pictures(db) if name == "pictures" else Table(db, name, encode=pack, decode=unpack)
         for number, _ in list(damaged_rows(db, name)):
-            table.set_aside(number)
-            count += 1
+            with db.transaction():
+                if is_damaged(db, name, number):
+                    table.set_aside(number)
+                    count += 1
     return count
 
 

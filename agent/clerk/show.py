@@ -64,12 +64,17 @@ def _event(item: Item, now: Stamp) -> dict[str, Any]:
 
 @contextmanager
 def _written(file: str) -> Iterator[TextIO]:
-    """Standard output, or a file that is there whole or not at all."""
+    """Standard output, or a file that is there whole or not at all; what is none, such as a pipe or a device, stays what it is."""
     if file == "-":
         yield sys.stdout
         return
-    place, part = Path(file), Path(f"{file}.part")
+    place = Path(file).resolve()
+    part = Path(f"{place}.part")
     try:
+        if place.exists() and not place.is_file() and not place.is_dir():
+            with place.open("w", encoding="utf-8") as out:
+                yield out
+            return
         with part.open("w", encoding="utf-8") as out:
             yield out
             out.flush()
@@ -108,7 +113,8 @@ def _known(db: Asked, read_id: str, found: list[Item], now: Stamp) -> dict[str, 
 def _pictures(db: Asked, read_id: str, capture: dict[str, Any]) -> Iterator[dict[str, Any]]:
     made = dict(enumerate(capture.get("images", ())))
     for name, jpeg in _jpegs(db, read_id):
-        image = made.get(int(name.rpartition("-")[2]), {})
+        place = name.rpartition("-")[2]
+        image = made.get(int(place), {}) if place.isdecimal() else {}
         if jpeg is None:
             yield {"name": name, "damaged": True}
             continue
