@@ -103,7 +103,16 @@ class Publisher:
         if newest >= self._live:
             return
         self._watermark, self._live, self._backlog, self._replayed = newest, newest, 0, 0
+        self._let_go_of_memory()
         self._tally.last = {topic: sequence - 1 for topic, sequence in lasts().items() if sequence < UNNUMBERED}
+
+    def _let_go_of_memory(self) -> None:
+        """What was told under a number given in memory is told again under its own; the next time in memory gives that number anew."""
+        for token, flying in list(self._flying.items()):
+            if flying.row.sequence >= UNNUMBERED:
+                del self._flying[token]
+                self._others[token] = self._topics.event(flying.row.event)
+        self._unmarked = [each for each in self._unmarked if each.row.sequence < UNNUMBERED]
 
     def publish_state(self, messages: Iterable[Message]) -> None:
         """Have retained messages published with the next step; may be called from any thread."""
