@@ -20,8 +20,8 @@ Select = Callable[[str, Arguments], Iterator[tuple[Any, ...]]]
 # Table → share of the memory that its rows may take, the newest first. Of the others nothing goes along: `sent`, `replays`, `seen`
 # and `audits` can wait for the disk, pictures go with their vehicle.
 _ALONG = {"outbox": 1 / 8, "spool": 1 / 4, "facts": 1 / 16, "standing": 1 / 16, "arrivals": 1 / 16, "ledger": 1 / 8, "unsure": 1 / 16}
-# Rows that memory may do away with; then the disk has to as well.
-_MARKED = ("outbox", "spool", "standing", "ledger", "unsure")
+# Rows that memory may do away with; then the disk has to as well. Or somebody does so on the disk, and memory must not undo it.
+_MARKED = ("outbox", "spool", "standing", "arrivals", "ledger", "unsure")
 _BOOKED = "key, value, provider, read_id, price, booked_ms, outcome"  # the columns of `ledger`
 _ROW = 200  # bytes, roughly, beside the value
 _NEW_PICTURE = "substr(key, 1, instr(key, '/') - 1) NOT IN (SELECT key FROM copied)"
@@ -91,7 +91,7 @@ def _take(table: str, select: Select, into: Connection, room: int) -> None:
         room -= sum(_ROW + len(each) for each in (value, *(jpeg for _, jpeg in pictures or ())) if isinstance(each, bytes))
         if room < 0:
             return
-        if pictures is None or not _is_sound(value):
+        if pictures is None or not _is_sound(value) or (table == "unsure" and _stays(key, select, into)):
             continue
         with into.transaction():
             into.execute(put, row)
@@ -109,6 +109,11 @@ def _pictures_of(read_id: str, select: Select, into: Connection) -> list[tuple[s
         return None
 
 
+def _stays(key: str, select: Select, into: Connection) -> bool:
+    """Whether the event of this name waits on the disk alone: its correction waits there too, it must not come first."""
+    return any(select("SELECT 1 FROM outbox WHERE key = ?", (key,))) and not _knows(into, key, "outbox")
+
+
 def _is_sound(raw: object) -> bool:
     try:
         unpack(raw)
@@ -122,9 +127,13 @@ def outlive(db: Connection) -> None:
     db.execute("DELETE FROM copied")
 
 
-def bring_back(db: Connection, disk: Connection, now_ms: int, evicted_before: int) -> None:
-    """Everything that happened in memory, written to the file in one transaction; `evicted_before` is that fact when it was copied."""
+def bring_back(db: Connection, disk: Connection, now_ms: int, evicted_before: int, numbered: int) -> None:
+    """Everything that happened in memory, written to the file in one transaction.
+
+    `evicted_before` is that fact when it was copied; up to `numbered` numbers were given, also where the file was lost since.
+    """
     with disk.transaction():
+        disk.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'outbox'", (numbered,))
         _events(db, disk, now_ms)
         _vehicles(db, disk)
         _forget(db, disk)
@@ -238,6 +247,13 @@ def evicted(db: Connection) -> int:
     return int(Table(db, "facts").get("evicted", 0))
 
 
+def numbered(select: Select) -> int:
+    """The last number the disk gave; 0 where it cannot say."""
+    with suppress(RetryLater):
+        return next((int(last) for (last,) in select("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'", ())), 0)
+    return 0
+
+
 def _facts(db: Connection, disk: Connection, evicted_before: int) -> None:
     ours_, theirs = Table(db, "facts"), Table(disk, "facts")
     for name, value in ours_.items():
@@ -245,7 +261,7 @@ def _facts(db: Connection, disk: Connection, evicted_before: int) -> None:
             theirs[name] = theirs.get(name, 0) + value - evicted_before
         elif name.startswith("last/") and value["sequence"] >= UNNUMBERED:
             theirs[name] = {**value, "sequence": _number(disk, value["payload"]["id"])}
-        else:
+        elif not name.startswith("last/") or name not in theirs:  # as it was: a purge of the file may have taken the VIN out since
             theirs[name] = value
 
 
@@ -255,7 +271,10 @@ def _number(disk: Connection, key: str) -> int:
 
 
 def _upsert(db: Connection, disk: Connection, table: str) -> None:
+    """But not what the file had and has no more: that was taken out meanwhile."""
     names: Sequence[str] = [name for (name,) in db.select("SELECT name FROM pragma_table_info(?)", (table,))]
     kept = ", ".join(f"{name} = excluded.{name}" for name in names if name != "key")
     put = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) ON CONFLICT (key) DO UPDATE SET {kept}"  # noqa: S608  # our own names
-    disk.executemany(put, list(db.select(f"SELECT {', '.join(names)} FROM {table} ORDER BY rowid")))  # noqa: S608
+    was_there = f"key IN (SELECT key FROM copied WHERE source = '{table}')"  # noqa: S608  # our own names
+    rows = db.select(f"SELECT {was_there}, key, {', '.join(names)} FROM {table} ORDER BY rowid")  # noqa: S608
+    disk.executemany(put, [tuple(row) for was, key, *row in rows if not was or _knows(disk, key, table)])

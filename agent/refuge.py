@@ -41,7 +41,7 @@ class Refuge:
         self.why = ""  # what is wrong with the disk, in words; empty while it is written to
         self._moving = threading.RLock()
         self._known = damage.is_installed(self._dir)
-        self._waiting, self._evicted = Behind(), 0
+        self._waiting, self._evicted, self._numbered = Behind(), 0, 0
         self._next_s, self._wait_s, self._room_s = 0.0, PROBE_S, float("-inf")
 
     def behind(self) -> Behind:
@@ -129,6 +129,7 @@ class Refuge:
         along.take_along(select, into, self._settings.memory_mb)
         self._waiting = Behind(*counts)
         self._evicted = along.evicted(into)
+        self._numbered = max(self._numbered, along.numbered(select))
 
     def _say(self, why: str) -> None:
         self.why = why
@@ -161,7 +162,7 @@ class Refuge:
         try:
             with self._db.held():
                 events, vehicles = along.new(self._db)
-                along.bring_back(self._db, disk, now.utc_ms, self._evicted)
+                along.bring_back(self._db, disk, now.utc_ms, self._evicted, self._numbered)
                 self._db.exchange(disk)
         finally:
             if not disk.volatile and disk.damaged:

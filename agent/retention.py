@@ -255,6 +255,10 @@ class Retention:
         """What was taken along from a disk that cannot be written lies there still."""
         if not self._db.volatile:
             return 0
+        # Their corrections stay with them: one must not come before what it corrects.
+        unsent = "key IN (SELECT key FROM copied WHERE source = 'outbox') AND key IN (SELECT key FROM outbox)"
+        self._db.execute(f"DELETE FROM unsure WHERE {unsent}")  # noqa: S608  # our own words
+        self._db.execute(f"DELETE FROM copied WHERE source = 'unsure' AND {unsent}")  # noqa: S608
         for table in ("outbox", "spool"):
             mine = f"SELECT key FROM copied WHERE source = '{table}'"  # noqa: S608  # one of our two tables
             for (key,) in list(self._db.select(mine)) if table == "spool" else ():

@@ -220,7 +220,7 @@ def test_a_disk_that_fails_lends_its_files_to_the_memory_and_gets_them_back(stor
     along.take_along(store._db.select, memory, 5)
     assert memory.select_one("SELECT key, bytes, value FROM pictures") == ("A/00", None, pack(LARGE))
 
-    along.bring_back(memory, store._db, NOW, 0)
+    along.bring_back(memory, store._db, NOW, 0, 0)
 
     assert store.spool.pictures("A") == [LARGE]
     assert files(tmp_path) == ["A-00.jpg"]
@@ -232,7 +232,7 @@ def test_a_vehicle_that_memory_has_forgotten_leaves_no_file_on_the_disk(store: S
     along.take_along(store._db.select, memory, 5)
     memory.execute("DELETE FROM spool")
 
-    along.bring_back(memory, store._db, NOW, 0)
+    along.bring_back(memory, store._db, NOW, 0, 0)
 
     assert files(tmp_path) == []
 
