@@ -90,7 +90,7 @@ class Opening:
     def read(self) -> Iterator[Read]:
         reading, store = self.settings.reading, self.store
         providers = open_providers(self.settings)
-        budget, memory = Budget(reading, store.ledger), Memory(store.seen)
+        budget, memory = Budget(reading, store.ledger), Memory(store.seen, lambda work: store.insist(work, self.clock.now()))
         calls, sleep = reading.calls_per_vehicle, self.stop_reading.wait
         opened = Chain(providers, store.ledger, budget, self.clock.now, facts=store, memory=memory, calls=calls, sleep=sleep)
         with opened as chain:

@@ -126,11 +126,15 @@ class Spool:
         if self._db.select_one(f"SELECT 1 FROM spool WHERE {over} LIMIT 1", (until,)):  # noqa: S608  # our own words
             self._db.execute(f"UPDATE spool SET next_ms = 0 WHERE {over}", (until,))  # noqa: S608
 
-    def note(self, read_id: str, reading: Reading) -> None:
-        """Keeps a reading with its vehicle; durable on return, or with the caller's transaction."""
+    def note(self, read_id: str, reading: Reading) -> bool:
+        """Keeps a reading with its vehicle; durable on return, or with the caller's transaction.
+
+        False where the vehicle was taken out meanwhile; in memory it may wait on the disk alone.
+        """
         with self._db.transaction():
             if row := self._rows.get(read_id):
                 self._rows[read_id] = {**row, "readings": [*row["readings"], reading_to_json(reading)]}
+            return row is not None or self._db.volatile
 
     def line_up(self, read_id: str) -> bool:
         """What it came with is not enough: it waits for its turn with the others; False where it does so already."""

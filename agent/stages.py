@@ -129,8 +129,8 @@ class Read:
 
     def _keep(self, image: EncodedImage, answer: Answer) -> None:
         with self.store.transaction():
-            self.store.spool.note(image.read_id, answer.reading)
-            self.chain.keep(image, answer)
+            waits = self.store.spool.note(image.read_id, answer.reading)
+            self.chain.keep(image, answer, remember=waits)  # a VIN that was purged while it was read must not be left behind
 
     def _will_do(self, spooled: Spooled, readings: tuple[Reading, ...]) -> bool:
         """Whether to tell what there is although more was wanted: a VIN does not wait for long, a vehicle not for ever.

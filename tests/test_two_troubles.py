@@ -1,8 +1,9 @@
 """Where two troubles meet: a disk that fails while the broker is away, the clock is set, somebody purges, or the file is lost."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,17 +13,22 @@ from typing import Any
 import pytest
 
 from agent import along, config
+from agent.board import Board
 from agent.clerk.items import Wanted
 from agent.clerk.purge import purge
-from agent.domain import Event, Stamp
-from agent.errors import RetryLater
+from agent.clock import Clock
+from agent.domain import EncodedImage, Event, Reading, Stamp
+from agent.errors import AgentError, Rejected, RetryLater
 from agent.mqtt import Link
+from agent.opening import Opening
 from agent.publish import Publisher, Tally
+from agent.stages import Read
 from agent.store import Store
 from agent.supervisor import Supervisor
 from agent.topics import Topics
 from tests.disks import failing
-from tests.samples import CAPTURE, IMAGE, TAKEN, event
+from tests.readers import Scripted
+from tests.samples import CAPTURE, FACTS, IMAGE, TAKEN, event
 
 NOW = 1_800_000_000_000
 SETTINGS = config.Store(free_mb=1, memory_mb=4)
@@ -207,3 +213,57 @@ def test_an_answer_to_what_was_told_from_memory_is_no_answer_to_another_event_of
 
     assert [each.event.id for each in store.outbox.next(9)] == ["B"], "nobody has it"
     assert tally.last.get(topics.last(event(1)), 0) < first, "or no VIN with a number of the disk would be shown any more"
+
+
+class Vendor(Scripted):
+    """Something happens while it reads."""
+
+    def __init__(self, meanwhile: Callable[[], object], *answers: str | AgentError) -> None:
+        super().__init__("paid", *answers, price=0.5)
+        self.meanwhile, self.time_known = meanwhile, True
+
+    def read(self, image: EncodedImage) -> Reading:
+        self.meanwhile()
+        return super().read(image)
+
+
+def reading(store: Store) -> Read:
+    """The stage as the agent opens it."""
+    clock = Clock(synced=lambda: True)
+    opening: Any = SimpleNamespace(
+        settings=SimpleNamespace(reading=config.Reading(chain=("paid",))), identity=SimpleNamespace(facts=FACTS),
+        store=store, clock=clock, stop_reading=threading.Event(), board=Board(clock.now(), "s", "clean"), speakers={},
+    )  # fmt: skip
+    return ExitStack().enter_context(Opening.read(opening))
+
+
+def test_a_refusal_that_was_paid_for_and_meets_a_failing_disk_is_not_bought_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = ExitStack()
+    vendor = Vendor(lambda: disk.enter_context(failing()), Rejected("no VIN", charged=True), Rejected("no VIN", charged=True))
+    monkeypatch.setattr("agent.opening.open_providers", lambda _: [vendor])
+    seen(store, "A")
+    stage = reading(store)
+    with disk, suppress(RetryLater):
+        stage.step()
+    store.come_back(Clock(synced=lambda: True).now())
+    while stage.step():
+        pass
+
+    assert store.unwritable == ""
+    assert len(store.outbox) == 1
+    assert vendor.calls == 1
+    assert store.ledger.calls("A") == 1
+
+
+def test_an_answer_that_comes_while_its_vehicle_is_purged_leaves_no_vin_behind(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: Any = SimpleNamespace(agent=SimpleNamespace(state_dir=tmp_path), store=SETTINGS)
+    vendor = Vendor(lambda: purge(settings, Wanted(names=()), confirmed=lambda _: True, say=lambda _: None), VIN)
+    monkeypatch.setattr("agent.opening.open_providers", lambda _: [vendor])
+    seen(store, "A")
+    reading(store).step()
+
+    assert vendor.calls == 1
+    assert list(store.seen) == []
+    assert (store.ledger.calls("A"), store.ledger.open_bookings()) == (1, 0), "what it cost is on the books"

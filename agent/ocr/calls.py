@@ -4,6 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import NoReturn, Protocol
@@ -152,10 +153,12 @@ class Caller:
         try:
             return Answer(self.provider.read(image), booking)
         except AgentError as trouble:
-            if isinstance(trouble, RetryLater) and trouble.never_asked:
-                ledger.cancel(booking)  # an outage of days must use up neither the budget nor a vehicle's turn
-            else:
-                ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
+            # A booking that the disk cannot settle counts as billed; what the vendor has said is not lost over that, or it is asked again.
+            with suppress(RetryLater):
+                if isinstance(trouble, RetryLater) and trouble.never_asked:
+                    ledger.cancel(booking)  # an outage of days must use up neither the budget nor a vehicle's turn
+                else:
+                    ledger.settle(booking, FREE if _is_free(trouble) else type(trouble).__name__)
             raise
 
     def _remember(self, image: EncodedImage, trouble: AgentError) -> None:

@@ -110,8 +110,9 @@ class Chain:
             raise RetryLater(text, after=min(waits), code=code)
         raise Rejected(text, code=code)
 
-    def keep(self, image: EncodedImage, answer: Answer) -> None:
+    def keep(self, image: EncodedImage, answer: Answer, *, remember: bool = True) -> None:
         """Remembers an answer that was bought and settles its booking; to be called in the transaction that keeps the reading."""
         if answer.booking is not None:
-            self._rules.memory.read(image, answer.reading, self._rules.now().utc_ms)
+            if remember:
+                self._rules.memory.read(image, answer.reading, self._rules.now().utc_ms)
             self._rules.ledger.settle(answer.booking, "read")

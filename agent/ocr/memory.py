@@ -1,8 +1,9 @@
 """Which pictures a provider has seen already, and what came of it, so that no picture is paid for twice."""
 
 import hashlib
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from agent.domain import EncodedImage, Reading
@@ -20,6 +21,8 @@ class Memory:
     """Answers by provider and picture, in a table of the store; a table in memory where nothing has to outlive the process."""
 
     table: MutableMapping[str, Any]
+    # How a refusal is written, outside any transaction: where the disk fails at that moment it must not be forgotten.
+    insist: Callable[[Callable[[], None]], object] = lambda work: work()
 
     def recall(self, provider: str, image: EncodedImage) -> Reading | None:
         """The reading this very picture gave before, or None; raises `Rejected` as the provider did where it refused it."""
@@ -35,7 +38,7 @@ class Memory:
         self._keep(reading.provider, image, {"reading": reading_to_json(reading), "why": ""}, now_ms)
 
     def refused(self, provider: str, image: EncodedImage, why: str, now_ms: int) -> None:
-        self._keep(provider, image, {"reading": None, "why": why}, now_ms)
+        self.insist(partial(self._keep, provider, image, {"reading": None, "why": why}, now_ms))
 
     def _keep(self, provider: str, image: EncodedImage, what: dict[str, Any], now_ms: int) -> None:
         self.table[_key(provider, image)] = {**what, "read_id": image.read_id, "put_ms": now_ms}
