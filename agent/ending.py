@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,30 @@ RESULT = "result"
 REBOOT = "reboot"
 # Results of a service that was ended by somebody else than itself, and what the yard is told about them.
 _TOLD: dict[str, LastExit] = {"watchdog": "watchdog"}
+
+
+def refuse_two(store: Store) -> None:
+    """Raises `RetryLater` where another agent works with this store: both would have every vehicle read, and paid for."""
+    before = store.get("exit") or {}
+    pid, since = before.get("process", (0, ""))
+    same = before.get("state") == "running" and before["boot_id"] == boot_id() and before.get("file") == store.which_file() != []
+    if same and pid != os.getpid() and since and since == _alive_since(pid):
+        raise RetryLater(f"another agent (process {pid}) works with this agent.state_dir; stop it, or name another folder")
+
+
+def _alive_since(pid: int) -> str:
+    """When that process was started, in ticks since the boot: numbers are given again. Nothing for one that is gone, or as good as gone.
+
+    One that was killed and hangs in a disk that fails does nothing any more, and must not keep the next from watching the gate.
+    """
+    try:
+        state, *words = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+        said = Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return ""
+    pending = [int(mask, 16) for name, _, mask in (line.partition(":") for line in said) if name in ("SigPnd", "ShdPnd")]
+    killed = any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending)
+    return "" if state in "ZX" or killed else words[18]
 
 
 def began(store: Store) -> None:
@@ -60,7 +85,8 @@ def last_exit(store: Store, state_dir: Path) -> LastExit:
 
 
 def _mark(store: Store, state: Literal["running", "clean", "reboot"]) -> None:
-    store.put("exit", {"state": state, "boot_id": boot_id(), "invocation": os.environ.get("INVOCATION_ID", "")})
+    mine = {"process": [os.getpid(), _alive_since(os.getpid())], "file": store.which_file()}
+    store.put("exit", {"state": state, "boot_id": boot_id(), "invocation": os.environ.get("INVOCATION_ID", ""), **mine})
 
 
 def _result(state_dir: Path, invocation: str) -> str:

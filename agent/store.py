@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
@@ -148,6 +148,12 @@ class Store:
         """Why everything is in memory alone at present, in words; empty while it is on the disk."""
         return self._refuge.why
 
+    def which_file(self) -> list[int]:
+        """The file whatever its path is, and no copy of it; nothing where the disk does not say."""
+        with suppress(OSError):
+            return [(at := self._db.file.stat()).st_dev, at.st_ino]
+        return []
+
     def behind(self) -> Behind:
         """What waits on a disk that cannot be written, beside what the queues have."""
         return self._refuge.behind()
@@ -181,8 +187,12 @@ class Store:
         if store.losses:
             along.outlive(self._db)
         # A tenth is what is always free below the mark from which room is made.
-        along.lighten(self._db, self._settings.max_mb * MB // 10)
-        return store.given_up(along.new_bytes(self._db), now_ms)
+        with ExitStack() as undo:
+            undo.callback(store.close)  # an operator may have to unmount a disk that fails once more
+            along.lighten(self._db, self._settings.max_mb * MB // 10)
+            disk = store.given_up(along.new_bytes(self._db), now_ms)
+            undo.pop_all()
+        return disk
 
     def given_up(self, need: int, now_ms: int) -> Connection:
         """The connection, with room made for `need` bytes; from now on somebody else's."""

@@ -60,6 +60,7 @@ def run(settings: config.Settings, load: Load) -> int:
     bounds = common_bounds(settings.reading.chain, settings)
     clock = Clock()
     with Store.start(settings.agent.state_dir, settings.store, clock.now().utc_ms) as store:
+        ending.refuse_two(store)
         failpoint.passed("start.opened")
         supervisor = Supervisor(settings, identity, bounds, store, clock, load)
         code = supervisor.run()

@@ -1,11 +1,14 @@
 """How the run before this one ended, told from what it left in the store and what systemd left beside it."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent import config, ending
+from agent.errors import RetryLater
 from agent.reboot import Reboot
 from agent.store import Store
 
@@ -98,3 +101,28 @@ def test_a_power_cut_during_a_reboot_of_our_own_is_a_power_cut(store: Store, tmp
     ending.rebooting(store, Reboot("camera one was dead", 5, 6, "this one", "synced"))
     in_boot(monkeypatch, "the next one")
     assert ending.last_exit(store, tmp_path) == "power"
+
+
+def test_a_second_agent_on_the_same_store_does_not_start_and_one_that_was_killed_is_no_hindrance(store: Store) -> None:
+    """Both would have every vehicle read, and paid for."""
+    ending.refuse_two(store)
+    ending.began(store)
+    ending.refuse_two(store)  # that is this process itself
+    with subprocess.Popen(["/bin/sleep", "60"]) as other:
+        since = ending._alive_since(other.pid)
+        assert since
+        known = store.get("exit")
+        store.put("exit", {**known, "process": [other.pid, since]})
+        with pytest.raises(RetryLater, match=f"another agent \\(process {other.pid}\\) works with this agent.state_dir"):
+            ending.refuse_two(store)
+        store.put("exit", {**known, "process": [other.pid, since], "file": [1, 2]})
+        ending.refuse_two(store)  # that one has the file this is a copy of
+        store.put("exit", {**known, "process": [other.pid, "1"]})
+        ending.refuse_two(store)  # the number was given to somebody else since
+        store.put("exit", {**known, "process": [other.pid, since]})
+        other.kill()
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet taken away
+        ending.refuse_two(store)
+    ending.refuse_two(store)
+    store.put("exit", {key: value for key, value in known.items() if key != "process"})
+    ending.refuse_two(store)  # as an older release wrote it

@@ -267,3 +267,16 @@ def test_an_answer_that_comes_while_its_vehicle_is_purged_leaves_no_vin_behind(
     assert vendor.calls == 1
     assert list(store.seen) == []
     assert (store.ledger.calls("A"), store.ledger.open_bookings()) == (1, 0), "what it cost is on the books"
+
+
+def test_a_disk_that_fails_again_while_it_is_opened_is_let_go_of(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave(store)
+
+    def fails(*_: object) -> None:
+        raise RetryLater("agent.db could not be read or written")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "given_up", fails)
+        assert not store.come_back(at(20))
+    assert [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink() and str(link.readlink()).startswith(str(tmp_path))] == []
+    assert store.come_back(at(200))
