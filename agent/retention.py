@@ -164,6 +164,9 @@ class Retention:
         self._db.execute("DELETE FROM seen WHERE put_ms < ? AND read_id NOT IN (SELECT key FROM spool)", (before,))
         old = self._old("arrivals", "put_ms", before)
         self._db.execute("DELETE FROM arrivals WHERE rowid IN (SELECT value FROM json_each(?))", (old,))
+        # What the yard was told of since the last look stands there with 1, and from now on with a time.
+        self._db.execute("UPDATE damaged SET told = ? WHERE told = 1", (now_ms,))
+        self._repeat(lambda: self._forget_told(before, went))
         long_ago = round(now_ms - self._settings.unsent_days * DAY_MS)
         self._db.execute("DELETE FROM standing WHERE put_ms < ?", (long_ago,))
         if sure:  # what a wrong clock takes here never reaches the yard; without a time server the cap in bytes has to do
@@ -231,8 +234,19 @@ class Retention:
         return False
 
     def _forget_damaged(self) -> int:
-        oldest = "SELECT id FROM damaged WHERE told = 1 ORDER BY id LIMIT ?"
+        oldest = "SELECT id FROM damaged WHERE told > 0 ORDER BY id LIMIT ?"
         return self._db.execute(f"DELETE FROM damaged WHERE id IN ({oldest})", (_BATCH,))  # noqa: S608  # our own constant
+
+    def _forget_told(self, before_ms: int, went: Counter[str]) -> int:
+        """Rows that were damaged, and the pictures of those that were vehicles: like all others a VIN may stand there."""
+        old = "SELECT id, key FROM damaged WHERE told > 1 AND told < ? LIMIT ?"
+        waits = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE key = :key" for table in ("spool", "outbox", "sent"))  # noqa: S608  # our own names
+        rows = list(self._db.select(old, (before_ms, _BATCH)))
+        for number, key in rows:
+            if key and not self._db.select_one(waits, {"key": key}):
+                went["sent_pictures"] += self._forget_pictures_of(key)
+            self._db.execute("DELETE FROM damaged WHERE id = ?", (number,))
+        return len(rows)
 
     def _forget_pictures(self, which: str, kind: str, went: Counter[str]) -> int:
         oldest = f"SELECT rowid FROM pictures WHERE {which} ORDER BY rowid LIMIT ?"  # noqa: S608  # our own constants

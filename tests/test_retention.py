@@ -452,3 +452,27 @@ def test_a_store_opens_on_a_full_disk(small_disk: Path, opened: Callable[..., St
 
     assert store.losses == ()
     assert len(store.spool) == 1
+
+
+def test_what_was_damaged_is_forgotten_after_its_days_too_once_the_yard_was_told(tmp_path: Path, opened: Callable[..., Store]) -> None:
+    """A VIN may stand there, and on the pictures of the vehicle."""
+    store = opened(tmp_path)
+    for name in ("damaged", "waits"):
+        seen(store, name)
+    number = store._db.number("SELECT rowid FROM spool WHERE key = 'damaged'")
+    store.spool._rows.set_aside(number)
+    days = store._settings.keep_days
+
+    def trimmed(after_days: float) -> int:
+        store.trim(NOW + round(after_days * DAY_MS))
+        store.trim(NOW + round(after_days * DAY_MS) + HOUR_MS)
+        return store._db.number("SELECT count(*) FROM damaged")
+
+    assert trimmed(2 * days) == 1, "the yard has not been told"
+    assert [audit.id for audit in store.take_audits()] == ["damaged"]
+    assert trimmed(2 * days + 1) == 1, "from now on its days are counted"
+    assert trimmed(3 * days) == 1
+    assert store._db.number("SELECT count(*) FROM pictures") == 2
+
+    assert trimmed(3 * days + 2) == 0
+    assert list(store._db.select("SELECT key FROM pictures")) == [("waits/00",)]
