@@ -216,3 +216,19 @@ def test_a_device_without_the_barcode_library_says_so_once_and_reads_its_vehicle
     with Gateway(tmp_path, broker.port, vehicles=1) as gateway:
         gateway.wait_for(lambda: " accepted " in gateway.log(), 60)
         assert gateway.log().count("zxing-cpp cannot be used (built for another machine)") == 1
+
+
+def test_a_second_agent_on_the_same_folder_leaves_again_and_the_first_goes_on(tmp_path: Path, broker: Broker, yard: Subscriber) -> None:
+    """Both would have every vehicle read, and paid for."""
+    with Gateway(tmp_path, broker.port, vehicles=5) as gateway:
+        yard.wait_for(lambda seen: phases(seen) == ["online"], 30)
+        first = gateway.process
+        try:
+            gateway.start()
+            assert gateway.process.wait(30) == 1
+            assert f"another agent (process {first.pid}) works with this agent.state_dir" in gateway.log()
+            assert first.poll() is None
+            assert phases(yard.wait_for(lambda _: True)) == ["online"]
+        finally:
+            first.terminate()
+            assert first.wait(10) == 0
