@@ -21,7 +21,9 @@ _LEDGER = (
 
 def figures(state_dir: Path) -> dict[str, Any]:
     """Lengths, sizes and ages of everything kept; what cannot be had is named under its own key."""
-    found: dict[str, Any] = {"files": _files(state_dir), "put_aside": [file.name for file in damage.kept_files(state_dir)]}
+    found: dict[str, Any] = {"files": _files(state_dir), "put_aside": []}
+    with suppress(OSError):  # told with the files
+        found["put_aside"] = [file.name for file in damage.kept_files(state_dir)]
     file = state_dir / damage.FILE
     if not _is_there(file):
         return {**found, "store": "there is none"}
