@@ -46,9 +46,19 @@ def _text(file: Path) -> str:
         return ""
 
 
+def _is_there(place: Path) -> bool:
+    """False also where this user may not look."""
+    with suppress(OSError):
+        return place.exists()
+    return False
+
+
 def write(place: Path, file: Path, findings: Callable[[config.Settings], Iterable[str]], *, vehicles: bool, force: bool) -> list[str]:
     """Makes the archive, for its owner alone, and returns the names of what is in it; raises `NeedsOperator` where it may not be made."""
-    if place.exists() and not force:
+    there = _is_there(place)
+    if not place.name or (there and not place.is_file()):
+        raise NeedsOperator(f"{place} is no file: name one to be made, or to be overwritten")
+    if there and not force:
         raise NeedsOperator(f"{place} is there already: name another file, or overwrite it with --force")
     settings, wrong = settings_of(file)
     scrub = Scrub([*secrets_of(settings), *_beside(file)], vehicles=vehicles)

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import json
 import os
 import platform
@@ -10,21 +11,24 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 from agent import __version__, config, failpoint, logs, systemd
 from agent.arguments import Command, parser
 from agent.domain import Vin
-from agent.errors import AgentError, BadConfig, Rejected
+from agent.errors import AgentError, BadConfig, Rejected, RetryLater
 
 OK, FAILED, USAGE, CONFIG = 0, 1, 2, 78
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 is shown what it can show
     options = parser(COMMANDS).parse_args(arguments)
-    command: Command = options.command
     try:
-        return command(options)
+        return _done(options)
     except BadConfig as wrong:
         return _left(wrong, errno.EINVAL, CONFIG)
     except AgentError as trouble:
@@ -32,9 +36,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader of our output has left, as `head` does; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output has left, as `head` does.
+        _end_output()
         return FAILED
+
+
+def _done(options: argparse.Namespace) -> int:
+    """Does what was asked for; raises `RetryLater` where the output goes to a disk that takes no more of it."""
+    command: Command = options.command
+    try:
+        code = command(options)
+        if sys.stdout:  # None for a program that was started without one
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        # Of the agent itself, of a file or of a connection: not of the output.
+        if command is _run or exc.filename is not None or exc.errno not in _NO_ROOM:
+            raise
+        _end_output()
+        raise RetryLater(f"the output cannot be written: {exc}") from exc
+    return code
+
+
+def _end_output() -> None:
+    """Python would complain once more when it flushes the rest at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _left(trouble: AgentError, number: int, code: int) -> int:
@@ -74,9 +101,19 @@ def _demo(options: argparse.Namespace) -> int:
     return demo.run(options.vehicles, options.seed, **told)
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder on the way that this user may not enter, a name no file system takes
+        return False
+
+
 def _read(options: argparse.Namespace) -> int:
     from agent import still
 
+    if missing := next((path for path in options.pictures if not _is_there(path)), None):
+        print(f"vin-agent: there is no file or folder {missing}", file=sys.stderr)
+        return USAGE
     files = still.pictures_in(options.pictures)
     if not files:
         print(f"vin-agent: no picture (.jpg, .jpeg, .png) at {', '.join(map(str, options.pictures))}", file=sys.stderr)

@@ -146,6 +146,8 @@ class Control:
         self._on_the_disk()
         now, args = self._now(), command.args
         since_ms, until_ms = moment_ms(args["from"]) or 0, moment_ms(args.get("to", now.utc_ms)) or 0
+        if since_ms >= until_ms:
+            raise Rejected("replay goes from an earlier time to a later one")
         asked = self._store.outbox.replay(since_ms, until_ms, now.utc_ms, gate=args.get("gate", ""), vin=args.get("vin", "").upper())
         return {"events": asked}
 

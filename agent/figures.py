@@ -21,15 +21,25 @@ _LEDGER = (
 
 def figures(state_dir: Path) -> dict[str, Any]:
     """Lengths, sizes and ages of everything kept; what cannot be had is named under its own key."""
-    found: dict[str, Any] = {"files": _files(state_dir), "put_aside": [file.name for file in damage.kept_files(state_dir)]}
+    found: dict[str, Any] = {"files": _files(state_dir), "put_aside": []}
+    with suppress(OSError):  # told with the files
+        found["put_aside"] = [file.name for file in damage.kept_files(state_dir)]
     file = state_dir / damage.FILE
-    if not file.exists():
+    if not _is_there(file):
         return {**found, "store": "there is none"}
     try:
         with closing(damage.read_only(file)) as db:
             return {**found, "store": _store(db)}
     except sqlite3.Error as exc:
         return {**found, "store": f"cannot be read: {exc}"}
+
+
+def _is_there(file: Path) -> bool:
+    """True also where this user may not look: SQLite then says so."""
+    try:
+        return file.exists()
+    except OSError:
+        return True
 
 
 def _files(state_dir: Path) -> dict[str, int | str]:
@@ -81,7 +91,7 @@ def vehicles(state_dir: Path, most: int, most_bytes: int) -> tuple[list[Any], di
     """The newest events, and the newest pictures by their names; of a damaged store, what can be read."""
     events, pictures = list[Any](), dict[str, bytes]()
     file = state_dir / damage.FILE
-    if file.exists():
+    if _is_there(file):
         with suppress(sqlite3.Error), closing(damage.read_only(file)) as db:
             with suppress(sqlite3.Error):
                 events.extend(_events(db, most))

@@ -19,7 +19,7 @@ from agent.byhand import Purse
 from agent.camera.file import opened as opened_picture
 from agent.clock import Clock
 from agent.domain import Decision, EncodedImage, Pixels, Plate, Quality, Reading, Stamp
-from agent.errors import BadConfig, Rejected, RetryLater
+from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr import DOCUMENTS, DocumentProvider, Provider, provider_class
 from agent.ocr.embedded import Embedded
 from agent.vin import judge
@@ -156,8 +156,11 @@ def pictures_in(paths: Iterable[Path]) -> list[Path]:
     """The JPEG and PNG files among files and folders, those of a folder in the order of their names."""
     files: list[Path] = []
     for path in paths:
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
-        files += [file for file in inside if file.suffix.lower() in _SUFFIXES and file.is_file()]
+        try:
+            inside = sorted(path.iterdir()) if path.is_dir() else [path]
+            files += [file for file in inside if file.suffix.lower() in _SUFFIXES and file.is_file()]
+        except OSError as exc:
+            raise NeedsOperator(f"{path} cannot be looked into: {exc.strerror}") from exc
     return files
 
 

@@ -2,11 +2,14 @@
 
 import base64
 import json
+import os
 import re
 import sqlite3
 import stat
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,44 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> N
 def test_a_folder_nobody_may_write_to_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RetryLater, match="cannot be written: No such file or directory"):
         bundle.write(tmp_path / "nowhere" / "b.tar.gz", site(tmp_path), lambda _: (), vehicles=False, force=False)
+
+
+@pytest.mark.parametrize("name", ["", "/", "pipe"])
+def test_what_is_no_file_is_never_overwritten(tmp_path: Path, name: str) -> None:
+    """Such as /dev/null, which every program needs."""
+    os.mkfifo(tmp_path / "pipe")
+    place = Path(name) if name in ("", "/") else tmp_path / name
+    with pytest.raises(NeedsOperator, match="is no file"):
+        bundle.write(place, site(tmp_path), lambda _: (), vehicles=False, force=True)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """Nobody may look into the folder; whoever runs the tests as root is somebody else meanwhile."""
+    user = os.geteuid()
+    folder.chmod(0)
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+
+
+def test_who_may_not_look_into_the_state_folder_is_told_so(tmp_path: Path) -> None:
+    site(tmp_path)
+    with closed(tmp_path / "state"):
+        found = figures.figures(tmp_path / "state")
+        assert figures.vehicles(tmp_path / "state", 1, 1) == ([], {})
+    assert found["store"] == "cannot be read: unable to open database file"
+
+
+def test_an_archive_in_a_folder_that_is_closed_is_one_sentence(tmp_path: Path) -> None:
+    site(tmp_path)
+    with closed(tmp_path / "state"), pytest.raises(RetryLater, match="cannot be written"):
+        bundle.write(tmp_path / "state" / "b.tar.gz", tmp_path / "none.toml", lambda _: (), vehicles=False, force=False)
 
 
 def test_wrong_settings_are_told_and_everything_else_is_there_all_the_same(tmp_path: Path) -> None:

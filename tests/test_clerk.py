@@ -15,9 +15,11 @@ import pytest
 from agent import config, pictures
 from agent.children import Children
 from agent.clerk import counter
+from agent.clerk.show import _written
 from agent.cli import main
 from agent.clock import Clock
 from agent.domain import Event, Reading
+from agent.errors import RetryLater
 from agent.events import audit, delivered
 from agent.schema import MIGRATIONS
 from agent.store import Audit, Store
@@ -25,6 +27,7 @@ from agent.take import Take
 from tests.gateway import COMMAND
 from tests.payloads import valid
 from tests.samples import CAPTURE, FACTS, HONDA, IMAGE, NOW, UNREAD, event
+from tests.test_bundle import closed
 
 DAY_MS = 86_400_000
 VIN = HONDA.value
@@ -263,6 +266,12 @@ def test_a_disk_that_takes_no_more_of_the_output_is_said_in_one_sentence(store: 
     assert "vin-agent: the output cannot be written: [Errno 28] No space left on device\n" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_an_export_into_a_folder_that_is_closed_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir()
+    with closed(tmp_path / "closed"), pytest.raises(RetryLater, match="cannot be written"), _written(f"{tmp_path}/closed/out"):
+        raise AssertionError("nothing can be written there")
 
 
 def test_an_export_into_what_is_no_file_leaves_it_what_it_is(store: Store, vin_agent: Told, tmp_path: Path) -> None:

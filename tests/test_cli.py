@@ -1,11 +1,16 @@
 """The installed command, as a person or a script meets it."""
 
 import json
+import os
 import subprocess
 import sysconfig
 from pathlib import Path
 
 import pytest
+
+from agent import config
+from agent.store import Store
+from tests.samples import NOW
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "vin-agent")
 CONFIG = Path(__file__).parent.parent / "config"
@@ -92,3 +97,37 @@ def test_a_reader_that_leaves_early_breaks_nothing() -> None:
     )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("decode", "1HGCM82633A004352"), ("version",), ("check", "--config", CONFIG / "demo.toml")])
+def test_a_disk_without_room_for_the_output_is_one_sentence(arguments: tuple[str | Path, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [COMMAND, *map(str, arguments)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "vin-agent: the output cannot be written: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize("words", ["decode 1HGCM82633A004352", "queue list --config {file}"])
+def test_a_command_without_an_output_does_what_it_has_to(words: str, tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(f"[agent]\nstate_dir = '{tmp_path}/state'\n[store]\nfree_mb = 1\n", "utf-8")
+    (tmp_path / "state").mkdir()
+    Store.open(tmp_path / "state", config.Store(free_mb=1), NOW.utc_ms).close()
+    command = ["bash", "-c", f"'{COMMAND}' {words.format(file=file)} >&-"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_that_knows_fewer_letters_is_shown_what_it_can() -> None:
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([COMMAND, "setup", "--help"], env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "http://" in done.stdout
+
+
+def test_a_picture_that_is_not_there_is_named_before_any_is_read(tmp_path: Path) -> None:
+    (tmp_path / "here.jpg").write_bytes(b"")
+    done = vin_agent("read", tmp_path / "here.jpg", tmp_path / "gone.jpg")
+    assert done.returncode == 2
+    assert done.stderr == f"vin-agent: there is no file or folder {tmp_path}/gone.jpg\n"

@@ -228,3 +228,8 @@ def test_a_broker_that_denies_the_subscription_is_named_once_and_everything_else
             yard.wait_for(finals, 60)
             assert gateway.log().count("the broker takes no subscription") == 1
             assert gateway.log().count("connected to the broker") == 1
+
+
+def test_a_replay_whose_end_comes_before_its_beginning_is_refused(gateway: Gateway, asker: Asker) -> None:
+    answer = asker.ask("replay", {"from": "2026-03-14T06:00:00Z", "to": "2026-03-13T06:00:00Z"})
+    assert (answer["status"], answer["error"]) == ("error", "replay goes from an earlier time to a later one")

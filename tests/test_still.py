@@ -15,9 +15,11 @@ from agent import config
 from agent.bounds import Bounds
 from agent.clock import Clock
 from agent.domain import EncodedImage, Pixels, Plate, Reading
+from agent.errors import NeedsOperator
 from agent.ocr.embedded import Embedded
 from agent.still import look, pictures_in, read_all
 from tests.labels import code, label
+from tests.test_bundle import closed
 
 SETTINGS = config.Settings()
 VIN = "1M8GDM9AXKP042788"
@@ -115,6 +117,12 @@ def test_folders_are_searched_for_pictures_and_other_files_left_alone(tmp_path: 
     assert pictures_in([tmp_path]) == [first, second]
     assert pictures_in([second]) == [second]
     assert pictures_in([tmp_path / "missing.jpg"]) == []
+
+
+def test_a_folder_that_is_closed_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir()
+    with closed(tmp_path / "closed"), pytest.raises(NeedsOperator, match="closed cannot be looked into: Permission denied"):
+        pictures_in([tmp_path / "closed"])
 
 
 def test_a_picture_is_told_in_one_line_of_json_and_saved_with_its_box(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """Where the tasks of `vin-agent queue` are asked for: from what was typed to what is shown, and the exit code."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 
@@ -14,7 +13,6 @@ from agent.clerk.purge import purge
 from agent.clerk.repair import repair
 from agent.clerk.show import export, show
 from agent.clock import Clock
-from agent.errors import RetryLater
 from agent.spans import age_told, size_told
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -83,17 +81,7 @@ TASKS: dict[str, Task] = {
 
 
 def served(options: argparse.Namespace, settings: config.Settings) -> int:
-    """Does the task; raises `RetryLater` where the output goes to a disk that takes no more of it."""
-    try:
-        code = TASKS[options.task](options, settings)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as exc:
-        # Python would complain once more when it flushes the rest at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise RetryLater(f"the output cannot be written: {exc}") from exc
-    return code
+    return TASKS[options.task](options, settings)
 
 
 def _is_yes(question: str) -> bool:

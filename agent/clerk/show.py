@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -83,7 +83,8 @@ def _written(file: str) -> Iterator[TextIO]:
     except OSError as exc:
         raise RetryLater(f"{place} cannot be written: {exc}") from exc
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where none could be made, none can be taken away
+            part.unlink(missing_ok=True)
 
 
 def _known(db: Asked, read_id: str, found: list[Item], now: Stamp) -> dict[str, Any]:
