@@ -2,9 +2,12 @@
 
 import logging
 import multiprocessing
+import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Literal
@@ -52,6 +55,20 @@ class View:
         if self.state == "online" and (self.reason or stale):
             return replace(self, state="degraded", reason=self.reason or "no_frame")
         return self
+
+
+@contextmanager
+def _unheeded(*signals: signal.Signals) -> Iterator[None]:
+    """Processes started meanwhile never hear of them: a terminal sends them to the whole group, and the parent alone decides.
+
+    Ignoring them there would come too late for one that has just begun. Here another thread takes them.
+    """
+    resource_tracker.ensure_running()  # started by the way it would undo the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(job: Job, pipe: "Connection[FromChild, FromParent]", kept: Kept) -> None:
@@ -238,7 +255,8 @@ class Child:
         process = _SPAWN.Process(
             target=_watch, args=(self.job, theirs, self._recall(self.job.camera.name)), name=self.view.name, daemon=True
         )
-        process.start()
+        with _unheeded(signal.SIGINT, signal.SIGHUP):
+            process.start()
         # Only the child may hold its end, or its death would never read as the end of the pipe.
         theirs.close()
         self._process, self.pipe = process, ours

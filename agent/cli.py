@@ -71,6 +71,8 @@ def _left(trouble: AgentError, number: int, code: int) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # What is about to be read needs no reload, and by itself the signal would end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = config.load(options.config)
     from agent import supervisor
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,19 @@ def ended(store: Store) -> None:
         _mark(store, "reboot" if reboot and reboot.boot_id == boot_id() else "clean")
     except RetryLater as trouble:
         log.warning("the next start will take this end for a crash, as it cannot be written down: %s", trouble)
+
+
+def forced(seconds: float) -> threading.Timer:
+    """Once started, it ends this process after so many seconds, unless it is cancelled; the next start takes that for a crash."""
+
+    def leave() -> None:
+        log.critical("the store does not answer after %.1f s of stopping: leaving without it; what it has not taken is lost", seconds)
+        logging.shutdown()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    return timer
 
 
 def brought_back(store: Store, now: Stamp) -> None:

@@ -43,6 +43,8 @@ LONGEST_OUT_S = (
 )
 # What a stop may take, step by step; together well below the ten seconds a service manager is promised.
 CHILDREN_S, READ_S, DRAIN_S, SEND_S = 4.0, 1.5, 1.5, FAREWELL_S + 0.5
+DRAINED_BY_S = 6.8  # after its beginning; where everything hangs nobody waits for the outbox as well
+FORCED_S = 9.6  # who hangs in the middle of a commit has the store: whatever asks it then would wait for ever
 # The sections a worker is opened from: it begins anew when one of them has changed.
 OPENED_FROM = {"read": ("reading", "provider", "http"), "send": ("mqtt",), "power": ("power",)}
 
@@ -64,6 +66,7 @@ def run(settings: config.Settings, load: Load) -> int:
         failpoint.passed("start.opened")
         supervisor = Supervisor(settings, identity, bounds, store, clock, load)
         code = supervisor.run()
+    supervisor.forced.cancel()
     if supervisor.left_behind:
         # A thread that comes back from native code into an interpreter on its way out aborts the process: a clean stop would count as
         # a crash. The store is closed, and there is nothing else to tidy.
@@ -110,6 +113,7 @@ class Supervisor:
         self._ladder = reboot.Ladder(ending.last_reboot(store), partial(ending.rebooting, store))
         self._named_late: set[str] = set()
         self.left_behind = False
+        self.forced = ending.forced(FORCED_S)
         self._words = ""
 
     def run(self) -> int:
@@ -255,6 +259,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         """In the order of the data flow, so that what was seen is written down, and what can be sent is sent."""
+        self.forced.start()
+        drained_by = time.monotonic() + DRAINED_BY_S
         systemd.notify("STOPPING=1", "STATUS=stopping")
         failpoint.passed("stop.begun")
         self._board.phase = "stopping"
@@ -267,7 +273,7 @@ class Supervisor:
             self._wait(self._children.gone, 0.5)
         self._end("take", 0.7)
         self._end("read", READ_S)
-        self._wait(self._all_sent, DRAIN_S)
+        self._wait(self._all_sent, min(DRAIN_S, drained_by - time.monotonic()))
         self._end("command", 0.1)
         self._end("send", SEND_S)
         self._end("store", 0.5)
