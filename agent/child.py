@@ -14,6 +14,7 @@ from typing import Literal
 
 from agent import orphan
 from agent.domain import Alarm
+from agent.incoming import Incoming
 from agent.wire import Captured, Ended, FromChild, FromParent, Job, Kept, Level, Look, Looked, Progress, Rate, Stands
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Child:
         self.job, self._recall = job, recall
         self.view = View(job.camera.name, job.camera.gate, "starting")
         self.pipe: Connection[FromParent, FromChild] | None = None
+        self._incoming = Incoming()
         self._process: BaseProcess | None = None
         self._deadline = 0.0
         self._failures = 0
@@ -148,6 +150,10 @@ class Child:
             return pipe is not None and pipe.poll()
         except (OSError, EOFError):
             return False
+
+    def word(self) -> FromChild | None:
+        """What the process has said next, if it has said all of it; raises `EOFError` or `OSError` at the end of its pipe."""
+        return None if self.pipe is None else self._incoming.take(self.pipe)
 
     def heard(self, word: FromChild, now: float) -> Captured | Stands | None:
         """Take in one message; what has to be kept is handed back for the store."""
@@ -259,6 +265,7 @@ class Child:
             process.start()
         # Only the child may hold its end, or its death would never read as the end of the pipe.
         theirs.close()
+        self._incoming = Incoming()
         self._process, self.pipe = process, ours
 
     def _bury(self, now: float) -> None:

@@ -79,10 +79,11 @@ class Take:
 
     def _listen(self, pipe: "Connection[FromParent, FromChild]", child: Child) -> None:
         try:
-            word = child.heard(pipe.recv(), time.monotonic())
+            said = child.word()
         except (EOFError, OSError):  # the second where it was killed in the middle of a word
             child.hung_up()
             return
+        word = child.heard(said, time.monotonic()) if said is not None else None
         if isinstance(word, Captured):
             self._take(word, pipe)
         elif isinstance(word, Stands):

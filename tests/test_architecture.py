@@ -89,7 +89,7 @@ FLOORS = [
     ["agent.bucket", "agent.inbox", "agent.mqtt_properties", "agent.mqtt", "agent.outbox", "agent.publish", "agent.twins"],
     ["agent.camera", "agent.ocr"],
     ["agent.books", "agent.clerk", "agent.doctor", "agent.figures", "agent.machine", "agent.rounds"],
-    ["agent.wire", "agent.orphan", "agent.outgoing", "agent.watch", "agent.byhand", "agent.page", "agent.still"],
+    ["agent.wire", "agent.orphan", "agent.outgoing", "agent.incoming", "agent.watch", "agent.byhand", "agent.page", "agent.still"],
     [
         "agent.board",
         "agent.child",

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import struct
+import time
 from multiprocessing import Pipe
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -178,6 +180,39 @@ def test_a_camera_that_is_killed_in_the_middle_of_a_word_is_gone_and_nobody_else
     camera.pipe = ours
     os.write(theirs.fileno(), struct.pack("!i", 300_000) + b"half of it")
     theirs.close()
+    children = Children([])
+    children.all = [camera]
+    with Store.open(tmp_path, config.Store(free_mb=1), NOW.utc_ms) as store:
+        assert Take(children, store, FACTS, Clock()).step()
+    assert camera.pipe is None
+
+
+def test_a_camera_that_is_stopped_in_the_middle_of_a_word_holds_up_nobody_else(tmp_path: Path) -> None:
+    stopped, other = child(), child(name="cam2")
+    (stopped.pipe, theirs), (other.pipe, others) = Pipe(), Pipe()
+    word = ForkingPickler.dumps(progress(7, "x" * 100_000))
+    whole = memoryview(struct.pack("!i", len(word)) + bytes(word))
+    children = Children([])
+    children.all = [stopped, other]
+    with Store.open(tmp_path, config.Store(free_mb=1), NOW.utc_ms) as store:
+        take = Take(children, store, FACTS, Clock())
+        for start, cut in ((0, 2), (2, 50_000)):
+            os.write(theirs.fileno(), whole[start:cut])
+            others.send(progress(cut))
+            began = time.monotonic()
+            assert take.step()
+            assert time.monotonic() - began < 5
+            assert (stopped.view.frames, other.view.frames) == (0, cut)
+        os.write(theirs.fileno(), whole[50_000:])
+        assert take.step()
+    assert stopped.view.frames == 7
+
+
+@pytest.mark.parametrize("length", [0, -1, 2**31 - 1])
+def test_a_camera_that_sends_what_is_no_word_is_gone(tmp_path: Path, length: int) -> None:
+    camera, (ours, theirs) = child(), Pipe()
+    camera.pipe = ours
+    os.write(theirs.fileno(), struct.pack("!i", length) + b"something")
     children = Children([])
     children.all = [camera]
     with Store.open(tmp_path, config.Store(free_mb=1), NOW.utc_ms) as store:
