@@ -18,11 +18,11 @@ from agent import config, tls
 from agent.errors import NeedsOperator, RetryLater
 from agent.events import Message
 from agent.inbox import Inbox
+from agent.mqtt_client import MOST_TAKEN, Capped
 from agent.mqtt_properties import Packed, of_connect, of_will
 
 CONNECT_S = 5.0  # for the connection, for TLS and for the broker's answer, each
 CLOSE_S = 1.0
-MOST_TAKEN = 65_536  # bytes of a packet a broker may bring us; with MQTT 5 it keeps larger ones to itself
 NOT_YET_VALID = 9  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID
 
 PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
@@ -153,7 +153,7 @@ class Link:
 
     def _made(self) -> Client:
         settings = self._settings
-        client = Client(CallbackAPIVersion.VERSION2, self.client_id, protocol=PROTOCOLS[settings.protocol], reconnect_on_failure=False)
+        client = Capped(CallbackAPIVersion.VERSION2, self.client_id, protocol=PROTOCOLS[settings.protocol], reconnect_on_failure=False)
         # An exception in a callback would end the network thread, while the client still called itself connected.
         client.suppress_exceptions = True
         client.connect_timeout = CONNECT_S

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -16,7 +17,9 @@ from agent.clock import boot_id
 from agent.config import Mqtt
 from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.events import Message, delivered, event_message, final
+from agent.inbox import MOST_KEPT, Inbox
 from agent.mqtt import Link
+from agent.mqtt_client import MOST_TAKEN
 from agent.mqtt_properties import Packed
 from agent.settings import Secret
 from agent.state import retained, status
@@ -432,3 +435,27 @@ def test_the_example_for_the_broker_is_one_it_starts_with(tmp_path: Path, author
     (tmp_path / "logins").touch(0o600)
     with Broker(tmp_path, Rules(extra=example)) as broker, link(settings(broker.port)) as open_link:
         answers(open_link, open_link.publish(FINAL))
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_command_of_twenty_megabytes_costs_no_memory_and_the_next_one_is_heard(broker: Broker, protocol: str) -> None:
+    inbox, lengths = Inbox((f"{TOPICS.root}/cmd/#",)), list[int]()
+    heard = inbox._on_message
+
+    def measured(client: Client, data: object, message: MQTTMessage) -> None:
+        lengths.append(len(message.payload))
+        heard(client, data, message)
+
+    inbox._on_message = measured  # type: ignore[method-assign]  # to see what the library made of it
+    with Link(settings(broker.port, protocol), CLIENT, WILL, inbox) as open_link, Subscriber(broker.port, f"{TOPICS.root}/rsp/#") as yard:
+        time.sleep(0.5)
+        yard._client.publish(f"{TOPICS.root}/cmd/doctor", b"x" * 20_000_000, qos=1)
+        yard._client.publish(f"{TOPICS.root}/cmd/reload", qos=1, payload=b'{"txn": "1"}')
+        ends = time.monotonic() + 20
+        while f"{TOPICS.root}/cmd/reload" not in [each.topic for each in inbox._waiting] and time.monotonic() < ends:
+            time.sleep(0.05)
+        open_link.check()
+    *large, small = inbox._waiting
+    assert small.payload == b'{"txn": "1"}'
+    assert [len(each.payload) for each in large] == ([] if protocol == "5" else [MOST_KEPT]), "with MQTT 5 the broker keeps it"
+    assert max(lengths) <= MOST_TAKEN
