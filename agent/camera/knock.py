@@ -90,13 +90,12 @@ def _ask_http(settings: config.Camera, name: str, seconds: float) -> None:
 
 def _ask_rtsp(settings: config.Camera, name: str, seconds: float) -> None:
     source, user, password = web.login(settings)
-    parts = urlsplit(source)
+    parts, ends = urlsplit(source), time.monotonic() + seconds
     try:
         with socket.create_connection((parts.hostname or "", parts.port or _PORTS["rtsp"]), seconds) as line:
-            line.settimeout(seconds)
-            status, headers = _described(line, source, 1, "")
+            status, headers = _described(line, source, 1, "", ends)
             if status == 401 and (user or password):
-                status, _ = _described(line, source, 2, _credentials(headers, source, user, password))
+                status, _ = _described(line, source, 2, _credentials(headers, source, user, password), ends)
     except TimeoutError:
         return
     except OSError:
@@ -107,12 +106,14 @@ def _ask_rtsp(settings: config.Camera, name: str, seconds: float) -> None:
         raise web.refusal(name, status, logged_in=bool(user or password))
 
 
-def _described(line: socket.socket, source: str, number: int, credentials: str) -> tuple[int, str]:
+def _described(line: socket.socket, source: str, number: int, credentials: str, ends: float) -> tuple[int, str]:
     """Ask what there is to see (RFC 2326, 10.2): the status, 0 where the answer is none, and the head of the answer."""
     head = [f"DESCRIBE {source} RTSP/1.0", f"CSeq: {number}", "Accept: application/sdp", "User-Agent: vin-agent"]
+    line.settimeout(_left(ends))
     line.sendall("\r\n".join([*head, *([credentials] if credentials else []), "", ""]).encode())
     got = b""
     while b"\r\n\r\n" not in got and len(got) < 8192:
+        line.settimeout(_left(ends))
         if not (part := line.recv(2048)):
             break
         got += part
@@ -120,6 +121,13 @@ def _described(line: socket.socket, source: str, number: int, credentials: str) 
         raise ConnectionResetError
     answer = re.match(rb"RTSP/1\.\d (\d{3})", got)
     return (int(answer[1]) if answer else 0), got.decode("latin-1")
+
+
+def _left(ends: float) -> float:
+    """A time-out of the socket bounds one piece alone: a byte now and then would keep the camera's process for hours."""
+    if (left := ends - time.monotonic()) <= 0:
+        raise TimeoutError
+    return left
 
 
 def _credentials(challenge: str, source: str, user: str, password: str) -> str:
