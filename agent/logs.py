@@ -8,7 +8,19 @@ import sys
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
-class JournalFormatter(logging.Formatter):
+def plain(text: str) -> str:
+    """On one line, and with nothing in it that a terminal obeys: names of files and words of others may stand in any text."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+class Formatter(logging.Formatter):
+    """One message, one line; a traceback after it has its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the library's name
+        return plain(super().formatMessage(record))
+
+
+class JournalFormatter(Formatter):
     """`<4>…`: the journal takes the number off again and files the line under that priority."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -33,6 +45,7 @@ def is_journal() -> bool:
 
 def complain(text: str) -> None:
     """One sentence to whoever started this program, outside of any log."""
+    text = plain(text)
     sys.stderr.write(f"{marked(text, logging.ERROR) if is_journal() else text}\n")
 
 
@@ -43,7 +56,7 @@ def to_stderr(level: str, name: str = "") -> None:
     if is_journal():
         handler.setFormatter(JournalFormatter(f"{start}%(message)s"))
     else:
-        handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)-7s {start}%(message)s", "%H:%M:%S"))
+        handler.setFormatter(Formatter(f"%(asctime)s %(levelname)-7s {start}%(message)s", "%H:%M:%S"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # httpx logs every URL at INFO, and a signature may stand in one.
     for noisy in ("httpx", "httpcore"):

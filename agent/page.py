@@ -27,7 +27,7 @@ def as_rows(file: Path, document: Document) -> str:
     """One field a line; what says something about a person is marked, for no event carries it unless it is named in the settings."""
     kind = "driving licence" if isinstance(document, DrivingLicence) else "vehicle licence"
     sure = dict(document.confidence)
-    rows = [f"{file.name}  {kind}"]
+    rows = [f"{printable(file.name)}  {kind}"]
     for name, text in values(document).items():
         confidence = f"{sure[name]:.2f}" if name in sure else "-"
         kept = "personal" if is_personal(document, name) else "-"

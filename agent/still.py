@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from agent import config, page
+from agent import config, logs, page
 from agent.books import Books, opened
 from agent.byhand import Purse
 from agent.camera.file import opened as opened_picture
@@ -215,7 +214,7 @@ def _each(files: Sequence[Path], tell: Callable[[Path, Pixels], bool]) -> bool:
             everything &= tell(file, _opened(file))
         except Rejected as refusal:
             said = str(refusal)
-            print(f"vin-agent: {said if said.startswith(str(file)) else f'{file}: {said}'}", file=sys.stderr)
+            logs.complain(f"vin-agent: {said if said.startswith(str(file)) else f'{file}: {said}'}")
             everything = False
     return everything
 
@@ -232,7 +231,7 @@ def _as_row(file: Path, sight: Sight) -> str:
     decision = sight.decision
     vin = decision.vin.value if decision.vin else "-" * 17
     says = decision.vin.manufacturer if decision.vin else printable(decision.raw)
-    return f"{vin}  {decision.outcome:12}  {decision.confidence:.2f}  {decision.reason or '-':13}  {file.name}  {says}".rstrip()
+    return f"{vin}  {decision.outcome:12}  {decision.confidence:.2f}  {decision.reason or '-':13}  {printable(file.name)}  {says}".rstrip()
 
 
 def _as_json(file: Path, sight: Sight) -> str:

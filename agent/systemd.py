@@ -16,7 +16,8 @@ def notify(*lines: str) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             # Never wait for a stuck manager: a watchdog ping that blocks is worse than one that is missed.
             sock.setblocking(False)
-            sock.sendto("\n".join(lines).encode(), target)
+            # A line break in a status would begin another word to the manager, and what is no text would end us.
+            sock.sendto("\n".join(" ".join(line.splitlines()) for line in lines).encode("utf-8", "backslashreplace"), target)
     except OSError:
         return False
     return True

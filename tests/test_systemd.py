@@ -87,6 +87,14 @@ def test_a_service_that_leaves_says_why(tmp_path: Path, monkeypatch: pytest.Monk
         )
 
 
+def test_a_status_is_one_word_to_the_manager_whatever_stands_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who names a file could speak for the agent otherwise; and half a character would end the main thread."""
+    with listening(str(tmp_path / "notify")) as sock:
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert systemd.notify("STATUS=cam1: a\nMAINPID=1\r\u2028b\udc80", "WATCHDOG=1")
+        assert sock.recv(200).decode().splitlines() == ["STATUS=cam1: a MAINPID=1  b\\udc80", "WATCHDOG=1"]
+
+
 SAID = """
 import logging, os, sys
 stream = os.fstat(2)
@@ -111,7 +119,7 @@ def said(offset: int) -> list[str]:
 
 def test_every_line_in_the_journal_carries_its_priority() -> None:
     lines = said(0)
-    assert lines[:3] == ["<3>vin-agent: no", "<3>cam1: worst", "<3>of all"]
+    assert lines[:3] == ["<3>vin-agent: no", "<3>cam1: worst\\nof all", "<3>Traceback (most recent call last):"]
     assert [line for line in lines if not line.startswith("<")] == []
     assert lines[-5:] == ["<7>cam1: level 10", "<6>cam1: level 20", "<4>cam1: level 30", "<3>cam1: level 40", "<2>cam1: level 50"]
     assert not [line for line in lines if "unheard" in line]
