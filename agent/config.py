@@ -4,6 +4,7 @@
 """
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T")
+_LONGEST_SECRET = 65_536  # bytes; a password or a key has some dozens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,12 +239,25 @@ def _credential(name: str, environ: Mapping[str, str]) -> str:
     """
     for file in (Path(environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / each for each in (name, f"vin-agent_{name}")):
         try:
-            return file.read_text("utf-8").rstrip("\n")
+            return _secret_in(file).decode("utf-8").rstrip("\n")
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as exc:
-            raise BadConfig(f"{file}: the credential cannot be read as UTF-8 text: {exc}") from exc
+            reason = (exc.strerror or exc) if isinstance(exc, OSError) else "it is something else"
+            raise BadConfig(f"{file}: the credential cannot be read as UTF-8 text: {reason}") from None
     return ""
+
+
+def _secret_in(file: Path) -> bytes:
+    """The content of a credential; raises `OSError`, also for what is no file or longer than any secret."""
+    # A pipe that nobody writes to would be waited for, and a device may have no end.
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as content:
+        if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):
+            raise OSError("it is no file")
+        raw = content.read(_LONGEST_SECRET + 1)
+    if len(raw) > _LONGEST_SECRET:
+        raise OSError(f"it has more than {_LONGEST_SECRET // 1024} kB")
+    return raw
 
 
 def as_dict(settings: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -36,8 +37,11 @@ def jpeg_of(state_dir: Path, key: str, raw: object, size: int | None) -> bytes:
     content = unpack(raw)
     if size is None:
         return content
+    file = file_of(state_dir, key)
     try:
-        jpeg = file_of(state_dir, key).read_bytes()
+        about = file.stat()
+        # Looked at before it is read: a pipe would be waited for, and what another has put there may not fit into memory.
+        jpeg = file.read_bytes() if stat.S_ISREG(about.st_mode) and about.st_size == size else b""
     except FileNotFoundError:
         raise Damaged("the file of the picture is gone") from None
     except OSError as exc:

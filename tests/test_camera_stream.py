@@ -18,7 +18,7 @@ from agent.clock import Clock
 from agent.errors import AgentError, NeedsOperator, RetryLater
 from agent.settings import Secret
 from tests.broker import Authority
-from tests.rude import Rude, answers, reply
+from tests.rude import Rude, answers, proxy, reply
 from tests.servers import refusing_port, until
 from tests.tcp_faults import ANSWERS, Hole, Mode, Proxy, Silent, said
 from tests.web_camera import WebCamera
@@ -61,6 +61,16 @@ def test_an_answer_that_is_no_video_is_told_for_what_it_is(fault: str) -> None:
         told = failure(live(source, "admin", ODD, limit_s=WELL_S), NeedsOperator if "password" in fault else RetryLater)
     assert told.startswith(source)
     assert any(each in told for each in words.split("|")), told
+
+
+def test_a_proxy_of_the_environment_sees_no_camera_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    with WebCamera() as web, Rude(proxy(asked)) as between:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{between.port}")
+        with live(f"http://{web.host}/video", "admin", "s3cret", limit_s=WELL_S) as camera:
+            assert camera.read()
+    assert asked == []
 
 
 def test_a_camera_that_wants_a_log_in_nobody_gave_says_so() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import tomllib
 from collections.abc import Iterator
+import os
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,22 @@ def test_a_credential_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "mqtt.password").mkdir()
     with pytest.raises(BadConfig, match=r"mqtt\.password: the credential cannot be read"):
         config.load(written(tmp_path, ""), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a device", "long", "odd"])
+def test_a_credential_that_is_no_secret_is_told_at_once_and_never_shown(tmp_path: Path, kind: str) -> None:
+    """A pipe that nobody writes to would be waited for, and a device has no end."""
+    file = tmp_path / "mqtt.password"
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind in ("device", "link to a device"):
+        file.symlink_to("/dev/zero" if kind == "device" else "/dev/full")
+    else:
+        file.write_bytes(b"s3cret" * 20_000 if kind == "long" else b"s3cret\xff")
+    with pytest.raises(BadConfig, match=r"mqtt\.password: the credential cannot be read as UTF-8 text: it ") as wrong:
+        config.load(written(tmp_path, ""), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert "s3cret" not in str(wrong.value)
+    assert wrong.value.__suppress_context__
 
 
 def test_a_secret_shows_itself_nowhere() -> None:

@@ -81,6 +81,24 @@ def test_a_file_that_is_not_what_was_written_is_a_damaged_picture_of_a_vehicle_t
     assert [(audit.what, audit.source, audit.id) for audit in store.take_audits()] == [("damaged", "pictures", "A/01")]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "far too long"])
+def test_what_another_has_put_into_the_place_of_a_picture_is_neither_waited_for_nor_read_into_memory(
+    store: Store, tmp_path: Path, kind: str
+) -> None:
+    store.spool.put(vehicle("A", LARGE, LARGE), NOW)
+    file = tmp_path / "pictures" / "A-01.jpg"
+    if kind == "far too long":
+        os.truncate(file, 2**40)  # it takes no room on the disk
+    else:
+        file.unlink()
+        os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/zero")
+
+    head = store.spool.head(NOW)
+
+    assert head
+    assert [image.jpeg for image in head.capture.images] == [LARGE]
+
+
 def forget_and_fail(store: Store, read_id: str) -> None:
     with store.transaction():
         store.spool.forget(read_id)

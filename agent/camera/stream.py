@@ -45,6 +45,8 @@ def _checked(capture: cv2.VideoCapture, name: str) -> cv2.VideoCapture:
 def _capture(settings: config.Camera, seconds: float) -> cv2.VideoCapture:
     source, user, password = parted(settings.source)
     address = joined(source, settings.user.reveal() or user, settings.password.reveal() or password)
+    # As with single pictures: a proxy is for what is far away, and would be shown the camera's password.
+    os.environ.pop("http_proxy", None)
     # FFmpeg takes these from the environment alone; a camera's process opens one camera.
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{key};{value}" for key, value in _options(settings).items())
     # Only when given together with the backend do the time-outs count (30 s otherwise). Each further decoding thread holds back
