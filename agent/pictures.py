@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-import stat
 import re
+import stat
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress

@@ -1,9 +1,9 @@
 """The configuration: what is right, and the one sentence about what is wrong."""
 
 import dataclasses
+import os
 import tomllib
 from collections.abc import Iterator
-import os
 from pathlib import Path
 from typing import Any
 

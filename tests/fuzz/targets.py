@@ -66,5 +66,6 @@ TARGETS: dict[str, Target] = {
     "names": Target(machine.names, 40_000, 512),
     "barcodes": Target(words.barcodes, 20_000, 1024),
     "commands": Target(yard.command, 80_000, mutate=as_json),
+    "broker": Target(yard.broker, 60_000, 1024),
     "typed": Target(words.typed, 100_000, 256),
 }
