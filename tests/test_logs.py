@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
 
 from agent import config, logs, still
 from agent.camera.replay import frames
 from agent.cli import main
 from agent.errors import NeedsOperator
+from agent.setup.service import Ear
 
 ODD = "a\n<2>vin-agent: forged\x1b[2J\x1b]0;owned\x07\u202e\u2028\x9b1m.jpg"
 
@@ -59,3 +62,15 @@ def test_a_folder_that_is_closed_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "iterdir", closed)
     assert main(["read", str(tmp_path)]) == 1
     assert capfd.readouterr().err == f"vin-agent: {tmp_path} cannot be looked into: Permission denied\n"
+
+
+def test_what_the_yard_says_while_the_service_starts_gives_the_terminal_no_orders(capfd: pytest.CaptureFixture[str]) -> None:
+    ear = Ear(config.Settings())
+    message = MQTTMessage(topic=f"vinagent/v1/site/x\x9b2J/{ODD}".encode())
+    message.payload = f'"online" {ODD}'.encode()
+    ear._hear(Client(CallbackAPIVersion.VERSION2), None, message)
+    ear._online.set()
+    ear.tell()
+    said = capfd.readouterr().out
+    assert said.count("\n") == 1
+    assert said.strip().isprintable()

@@ -8,7 +8,7 @@ from pathlib import Path
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent import config, tls
+from agent import config, logs, tls
 from agent.errors import AgentError, NeedsOperator
 from agent.identity import identify
 from agent.mqtt import PROTOCOLS
@@ -90,8 +90,9 @@ class Ear:
         """What was heard since the start, a topic a line."""
         self._online.wait(_LISTEN_S)
         time.sleep(0.5)  # info, health and cameras follow at once
-        for topic, text in sorted(self._heard.items()):
-            print(f"       {topic}  {text if len(text) <= 100 else f'{text[:99]}…'}")
+        for topic, said in sorted(self._heard.items()):
+            text = logs.plain(said)  # whoever may write there says nothing to this terminal
+            print(f"       {logs.plain(topic)}  {text if len(text) <= 100 else f'{text[:99]}…'}")
         if not self._heard:
             root = self._identity.topics.root
             print(f"       nothing was heard below {root}: the broker is away, or lets this login write only")
