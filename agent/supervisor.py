@@ -264,9 +264,8 @@ class Supervisor:
         systemd.notify("STOPPING=1", "STATUS=stopping")
         failpoint.passed("stop.begun")
         self._board.phase = "stopping"
-        self._stops["power"].set()
-        self._stops["command"].set()
-        self._stops["store"].set()
+        for name in ("power", "command", "store"):
+            self._ask_to_end(name)
         self._children.stop()
         if not self._wait(self._children.gone, CHILDREN_S):
             self._children.kill()
@@ -293,8 +292,12 @@ class Supervisor:
             time.sleep(0.02)
         return true()
 
-    def _end(self, name: str, seconds: float) -> None:
+    def _ask_to_end(self, name: str) -> None:
         self._stops[name].set()
+        self._workers[name].ring()  # a rest would last to its end
+
+    def _end(self, name: str, seconds: float) -> None:
+        self._ask_to_end(name)
         if not self._workers[name].join(seconds):
             self.left_behind = True
             log.warning(

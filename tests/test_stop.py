@@ -43,6 +43,15 @@ def test_an_agent_that_hangs_in_the_middle_of_a_commit_leaves_within_ten_seconds
         assert len(gateway.stored("sent")) == 1
 
 
+def test_a_stop_in_order_leaves_no_worker_behind_that_only_rests(tmp_path: Path, broker: Broker) -> None:
+    with Gateway(tmp_path, broker.port, vehicles=1, seed=3) as gateway:
+        for turn in range(1, 4):
+            gateway.wait_for(lambda: gateway.log().count("connected to the broker") == turn)  # noqa: B023 - called within the turn
+            assert gateway.stop()[0] == 0
+            gateway.start()
+        assert "left behind" not in gateway.log()
+
+
 def test_a_hangup_while_the_agent_starts_does_not_end_it(tmp_path: Path, broker: Broker) -> None:
     """Its terminal has gone, or somebody wants a reload of what is only being read: by itself the signal would end the process."""
     with Gateway(tmp_path, broker.port, vehicles=1) as gateway:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import shutil
 import sys
 import tempfile
 import time
@@ -21,9 +22,13 @@ def main() -> int:
     good = True
     for name in options.faults or FAULTS:
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="vin-agent-") as folder:
-            row = FAULTS[name](Path(folder), not options.short)
+        folder = Path(tempfile.mkdtemp(prefix=f"vin-agent-{name}-"))
+        row = FAULTS[name](folder, not options.short)
         print(f"{name:<4} {row} ({time.monotonic() - began:.0f} s)", flush=True)
+        if row.good:
+            shutil.rmtree(folder)
+        else:
+            print(f"     what it left behind is in {folder}", flush=True)
         good, known[name] = good and row.good, row
         if not options.short:
             _keep(known)

@@ -135,7 +135,15 @@ class Busy:
         gates = [each for each in self.yard.collect("/gate/") if _is_final(each)]
         copies = finals(gates)
         vins = {(_id(each), json.loads(each.payload)["data"].get("vin")) for each in gates}
-        return Told(len(committed), len(committed - set(copies)), copies.total() - len(copies), len(vins) - len(copies))
+        lost = named(committed - set(copies), self.folder)
+        return Told(len(committed), lost, copies.total() - len(copies), len(vins) - len(copies))
+
+
+def named(lost: set[str], folder: Path) -> int:
+    """How many were lost; which ones is written down beside what the agent left, for whoever wants to know why."""
+    if lost:
+        (folder / "lost").write_text("\n".join(sorted(lost)) + "\n", "utf-8")
+    return len(lost)
 
 
 def finals(messages: list[Received]) -> Counter[str]:

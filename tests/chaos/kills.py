@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.broker import Broker, Received, Subscriber
+from tests.chaos.busy import named
 from tests.gateway import Gateway
 
 _SEEN = re.compile(r"vehicle seen .*read_id (\w+)")
@@ -62,7 +63,8 @@ def _counted(times: int, gateway: Gateway, yard: Subscriber) -> Outcome:
     committed = set(_SEEN.findall(gateway.log())) | set(gateway.stored("sent"))
     copies = Counter(_id(each) for each in finals)
     contents = {(_id(each), json.dumps(json.loads(each.payload)["data"].get("vin"))) for each in finals}
-    return Outcome(times, len(committed), len(committed - set(copies)), copies.total() - len(copies), len(contents) - len(copies))
+    lost = named(committed - set(copies), gateway.folder)
+    return Outcome(times, len(committed), lost, copies.total() - len(copies), len(contents) - len(copies))
 
 
 def _id(message: Received) -> str:
