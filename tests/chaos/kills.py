@@ -59,6 +59,7 @@ def drain(gateway: Gateway) -> None:
 
 
 def _counted(times: int, gateway: Gateway, yard: Subscriber) -> Outcome:
+    yard.catch_up(60)
     finals = [each for each in yard.collect(FINALS) if each.topic.endswith(("/vin", "/unread"))]
     committed = set(_SEEN.findall(gateway.log())) | set(gateway.stored("sent"))
     copies = Counter(_id(each) for each in finals)
