@@ -6,15 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from agent import config, damage, handover
+from agent import config, handover
 from agent.ballast import TIGHT, Ballast, free_bytes
-from agent.clock import BUILT_MS
-from agent.events import UNNUMBERED
-from agent.pictures import OF, Pictures
+from agent.forget import BATCH, SENT, SPOOLED, UNSENT, Forget
+from agent.pictures import Pictures
 from agent.sqlite import MB, Connection
-from agent.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +19,9 @@ DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _LEDGER_DAYS = 62  # a month is budgeted; a second one is for whoever compares the bill
 _HIGH, _LOW = 0.9, 0.8  # of store.max_mb: in WAL mode a full disk refuses even DELETE, so act before it is full
-_BATCH = 32
 _MOST_BATCHES = 64  # of one kind in one call: a caller with deadlines comes back for the rest
 _LOOKED = 1000  # rows in one call, of tables in which nothing but looking tells what is old
 _SHRINK_BYTES = 32 * 4096  # moved in one step, so that the log of a step fits into the room the ballast leaves
-
-
-# Whose pictures they are. What is in no queue was sent, or is of a vehicle whose row was damaged: nobody will read it any more.
-_OWNED = "EXISTS (SELECT 1 FROM {0} WHERE {0}.key = substr(pictures.key, 1, instr(pictures.key, '/') - 1))"
-_SPOOLED, _UNSENT = _OWNED.format("spool"), _OWNED.format("outbox")
-_SENT = f"NOT {_SPOOLED} AND NOT {_UNSENT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +61,7 @@ class Retention:
         self._db, self._dir, self._settings, self._free = db, state_dir, settings, free
         self._floor = settings.free_mb * MB
         self.ballast = Ballast(state_dir, settings)
-        self._audits, self._facts = Table(db, "audits"), Table(db, "facts")
-        self._pictures = Pictures(db)
+        self._pictures, self._forget = Pictures(db), Forget(db, state_dir)
         self._last_ms: int | None = None
         self._steady_ms = 0
         self._looked: dict[str, int] = {}  # table → the row that was looked at last
@@ -155,10 +144,10 @@ class Retention:
         if not self._clock_is_steady(now_ms, _HOUR_MS if sure else DAY_MS):
             return
         before = round(now_ms - self._settings.keep_days * DAY_MS)
-        first = f"SELECT sequence FROM sent ORDER BY sequence LIMIT {_BATCH}"  # noqa: S608  # our own constant
-        self._repeat(lambda: self._forget_sent(f"WHERE sent_ms < ? AND sequence IN ({first})", (before,), went))
+        first = f"SELECT sequence FROM sent ORDER BY sequence LIMIT {BATCH}"  # noqa: S608  # our own constant
+        self._repeat(lambda: self._forget.sent(f"WHERE sent_ms < ? AND sequence IN ({first})", (before,), went))
         old = self._old("sent", "sent_ms", before)
-        self._repeat(lambda: self._forget_sent("WHERE sequence IN (SELECT value FROM json_each(?))", (old,), went))
+        self._repeat(lambda: self._forget.sent("WHERE sequence IN (SELECT value FROM json_each(?))", (old,), went))
         self._db.execute("DELETE FROM ledger WHERE booked_ms < ?", (now_ms - _LEDGER_DAYS * DAY_MS,))
         # An answer is of use as long as its vehicle waits; after that it is a VIN like those of the events that were sent.
         self._db.execute("DELETE FROM seen WHERE put_ms < ? AND read_id NOT IN (SELECT key FROM spool)", (before,))
@@ -166,12 +155,12 @@ class Retention:
         self._db.execute("DELETE FROM arrivals WHERE rowid IN (SELECT value FROM json_each(?))", (old,))
         # What the yard was told of since the last look stands there with 1, and from now on with a time.
         self._db.execute("UPDATE damaged SET told = ? WHERE told = 1", (now_ms,))
-        self._repeat(lambda: self._forget_told(before, went))
+        self._repeat(lambda: self._forget.told(before, went))
         long_ago = round(now_ms - self._settings.unsent_days * DAY_MS)
         self._db.execute("DELETE FROM standing WHERE put_ms < ?", (long_ago,))
         if sure:  # what a wrong clock takes here never reaches the yard; without a time server the cap in bytes has to do
-            self._repeat(lambda: self._forget_unsent("outbox", "age", went, older_than_ms=long_ago))
-            self._repeat(lambda: self._forget_unsent("spool", "age", went, older_than_ms=long_ago))
+            self._repeat(lambda: self._forget.unsent("outbox", "age", went, older_than_ms=long_ago))
+            self._repeat(lambda: self._forget.unsent("spool", "age", went, older_than_ms=long_ago))
 
     def _old(self, table: str, column: str, before_ms: int) -> str:
         """Which of the next rows are older, as a list in JSON; call by call this comes past all of them, and begins anew.
@@ -202,109 +191,37 @@ class Retention:
             return within_cap() and self._lacking(need) <= self._spare()
 
         steps: tuple[tuple[Callable[[], bool], Callable[[], int]], ...] = (
-            (within_both, self._forget_damaged),
-            (within_both, lambda: self._forget_pictures(_SENT, "sent_pictures", went)),
-            (within_both, lambda: self._forget_sent("ORDER BY sequence", (), went)),
-            (within_both, lambda: self._forget_kept(need, went)),
-            (within_both, self._forget_copies),
-            (within_both, lambda: self._forget_pictures(_UNSENT, "unsent_pictures", went)),
-            (within_both, lambda: self._forget_pictures(_SPOOLED, "unsent_pictures", went)),
+            (within_both, self._forget.damaged),
+            (within_both, lambda: self._forget.pictures(SENT, "sent_pictures", went)),
+            (within_both, lambda: self._forget.sent("ORDER BY sequence", (), went)),
+            # They count for the disk, not for the cap: one goes only where the floor is what asks.
+            (within_both, lambda: self._forget.kept(went) if self._lacking(need) > self._spare() else 0),
+            (within_both, self._forget.copies),
+            (within_both, lambda: self._forget.pictures(UNSENT, "unsent_pictures", went)),
+            (within_both, lambda: self._forget.pictures(SPOOLED, "unsent_pictures", went)),
             # Never an event for the floor: what fills the disk may be somebody else's, and an event gives back next to nothing.
-            (within_cap, lambda: self._forget_unsent("outbox", "room", went)),
-            (within_cap, lambda: self._forget_unsent("spool", "room", went)),
+            (within_cap, lambda: self._forget.unsent("outbox", "room", went)),
+            (within_cap, lambda: self._forget.unsent("spool", "room", went)),
         )
         for enough, step in steps:
             if not self._repeat(step, enough):
-                return  # the next call goes on here: nothing is touched while something of less worth is left
+                # Nothing is touched while something of less worth is left, nor for what another thread has put since it was enough.
+                return
 
     def _room_for(self, need: int) -> int:
         """The bytes that may stay in use; once it is too much, down to the lower mark, or every capture would evict again."""
-        if self.used() + need <= self._cap * _HIGH and not self._db.full:
-            return self.used()
-        return round(min(self._cap * _LOW, self._cap * _HIGH - need))
+        high = self._cap * _HIGH - need
+        return round(high if self.used() <= high and not self._db.full else min(self._cap * _LOW, high))
 
     def _repeat(self, step: Callable[[], int], enough: Callable[[], bool] = lambda: False) -> bool:
-        """A batch at a time, each in a transaction of its own, until it is enough or nothing is left; False if it took too long."""
+        """A batch at a time, each in a transaction of its own; True where nothing is left, False where it is enough or took too long."""
         for _ in range(_MOST_BATCHES):
             if enough():
-                return True
+                return False
             with self._db.transaction():
                 if not step():
                     return True
         return False
-
-    def _forget_damaged(self) -> int:
-        oldest = "SELECT id FROM damaged WHERE told > 0 ORDER BY id LIMIT ?"
-        return self._db.execute(f"DELETE FROM damaged WHERE id IN ({oldest})", (_BATCH,))  # noqa: S608  # our own constant
-
-    def _forget_told(self, before_ms: int, went: Counter[str]) -> int:
-        """Rows that were damaged, and the pictures of those that were vehicles: like all others a VIN may stand there."""
-        old = "SELECT id, key FROM damaged WHERE told > 1 AND told < ? LIMIT ?"
-        waits = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE key = :key" for table in ("spool", "outbox", "sent"))  # noqa: S608  # our own names
-        rows = list(self._db.select(old, (before_ms, _BATCH)))
-        for number, key in rows:
-            if key and not self._db.select_one(waits, {"key": key}):
-                went["sent_pictures"] += self._forget_pictures_of(key)
-            self._db.execute("DELETE FROM damaged WHERE id = ?", (number,))
-        return len(rows)
-
-    def _forget_pictures(self, which: str, kind: str, went: Counter[str]) -> int:
-        oldest = f"SELECT rowid FROM pictures WHERE {which} ORDER BY rowid LIMIT ?"  # noqa: S608  # our own constants
-        count = self._pictures.forget(f"rowid IN ({oldest})", (_BATCH // 4,))
-        went[kind] += count
-        return count
-
-    def _forget_sent(self, which: str, arguments: tuple[Any, ...], went: Counter[str]) -> int:
-        rows = list(self._db.select(f"SELECT sequence, key FROM sent {which} LIMIT ?", (*arguments, _BATCH)))  # noqa: S608  # our own constants
-        for sequence, key in rows:
-            went["sent_pictures"] += self._forget_pictures_of(key)
-            went["sent_events"] += self._db.execute("DELETE FROM sent WHERE sequence = ?", (sequence,))
-            self._db.execute("DELETE FROM replays WHERE sequence = ?", (sequence,))
-        return len(rows)
-
-    def _forget_pictures_of(self, key: str) -> int:
-        return self._pictures.forget(OF, {"id": key})
-
-    def _forget_copies(self) -> int:
-        """What was taken along from a disk that cannot be written lies there still."""
-        if not self._db.volatile:
-            return 0
-        # Their corrections stay with them: one must not come before what it corrects.
-        unsent = "key IN (SELECT key FROM copied WHERE source = 'outbox') AND key IN (SELECT key FROM outbox)"
-        self._db.execute(f"DELETE FROM unsure WHERE {unsent}")  # noqa: S608  # our own words
-        self._db.execute(f"DELETE FROM copied WHERE source = 'unsure' AND {unsent}")  # noqa: S608
-        for table in ("outbox", "spool"):
-            mine = f"SELECT key FROM copied WHERE source = '{table}'"  # noqa: S608  # one of our two tables
-            for (key,) in list(self._db.select(mine)) if table == "spool" else ():
-                self._forget_pictures_of(key)
-            self._db.execute(f"DELETE FROM {table} WHERE key IN ({mine})")  # noqa: S608
-        return self._db.execute("DELETE FROM copied WHERE source IN ('outbox', 'spool')")
-
-    def _forget_kept(self, need: int, went: Counter[str]) -> int:
-        """Stores put aside count for the disk, not for the cap: one goes only where the floor is what asks."""
-        if self._lacking(need) <= self._spare() or not (kept := damage.kept_files(self._dir)):
-            return 0
-        log.warning("%s: removed, the disk has less room than store.free_mb", kept[0])
-        damage.remove_kept(kept[0])
-        went["kept_files"] += 1
-        return 1
-
-    def _forget_unsent(self, source: str, why: str, went: Counter[str], older_than_ms: int | None = None) -> int:
-        """Events never sent, or vehicles never read, from the oldest on; what happened to them stays in `audits`."""
-        oldest = f"SELECT rowid, key, put_ms FROM {source} ORDER BY rowid LIMIT ?"  # noqa: S608  # one of our two tables
-        # What was put while the clock was not set at all is of no known age.
-        rows = [row for row in self._db.select(oldest, (_BATCH,)) if older_than_ms is None or BUILT_MS <= row[2] < older_than_ms]
-        for number, key, _ in rows:
-            sequence = number if source == "outbox" and number < UNNUMBERED else None
-            self._audits[f"{source}/{key}"] = {"what": "evicted", "source": source, "id": key, "sequence": sequence, "why": why}
-            went["unsent_pictures"] += self._forget_pictures_of(key)
-            self._db.execute(f"DELETE FROM {source} WHERE rowid = ?", (number,))  # noqa: S608  # one of our two tables
-            self._db.execute("DELETE FROM unsure WHERE key = ?", (key,))  # nobody has it, so nobody needs it corrected
-        if rows:
-            self._facts["evicted"] = self._facts.get("evicted", 0) + len(rows)
-            log.error("%s: %d vehicles evicted unsent (%s), the first is %s", source, len(rows), why, rows[0][1])
-        went["unsent_events"] += len(rows)
-        return len(rows)
 
     def _shrink(self, need: int) -> None:
         """Gives empty pages back to the disk, little by little: the step that moves them writes them to the log first."""

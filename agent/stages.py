@@ -169,7 +169,7 @@ class Read:
         )  # fmt: skip
         with self.store.transaction():  # in one queue or the other, never both, never neither
             if not self.store.spool.done(capture.read_id):
-                log.info("%s: was taken out by hand while it was read", capture.read_id)
+                log.info("%s: was taken out while it was read, by hand or for room", capture.read_id)
                 return
             sequence = self.store.outbox.put(event, now.utc_ms)
             self.store.unsure.note(event)

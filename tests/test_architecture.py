@@ -74,6 +74,7 @@ FLOORS = [
         "agent.handover",
         "agent.pictures",
         "agent.ballast",
+        "agent.forget",
         "agent.retention",
         "agent.queues",
         "agent.ledger",

@@ -173,7 +173,7 @@ def test_a_site_without_a_time_server_does_not_gather_notes_for_ever(device: Dev
 
 def test_an_event_that_was_given_up_unsent_is_not_corrected(device: Device) -> None:
     device.tell("A", sent=False)
-    device.store._retention._forget_unsent("outbox", "room", Counter())
+    device.store._retention._forget.unsent("outbox", "room", Counter())
     device.set(RIGHT_MS, synced=True)
     assert device.put_right() == []
 

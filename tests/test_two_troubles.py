@@ -118,7 +118,7 @@ def test_a_correction_waits_for_an_event_whose_copy_had_to_make_room_in_memory(s
         store.unsure.note(wrong)
     leave(store)
 
-    store._retention._forget_copies()
+    store._retention._forget.copies()
 
     assert store.unsure.due("this boot", 9) == []
     store.come_back(at(20))
