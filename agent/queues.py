@@ -47,6 +47,9 @@ class Queued:
     attempts: int
 
 
+# Of numbers beside a row, which no checksum covers, the integer is asked for: damage may have put a text there.
+
+
 class Spool:
     """Vehicles committed but not yet read."""
 
@@ -92,7 +95,7 @@ class Spool:
 
     def _head(self, now_ms: int, *, only_read: bool) -> Spooled | None:
         self._wake(now_ms)
-        first = "SELECT rowid, key, value, attempts FROM spool WHERE {} ORDER BY rowid LIMIT 1"
+        first = "SELECT rowid, key, value, CAST(attempts AS INTEGER) FROM spool WHERE {} ORDER BY rowid LIMIT 1"
         # The second walks past those that wait; 10,000 of them took it 2.5 ms.
         read, due = first.format(f"{_LISTED} AND next_ms = {_READ_MS}"), first.format("next_ms = 0")
         while row := self._db.select_one(read) or (not only_read and self._db.select_one(due)):
@@ -163,7 +166,7 @@ class Spool:
 
     def oldest_ms(self) -> int | None:
         """When the first of the queue was put."""
-        row = self._db.select_one("SELECT put_ms FROM spool ORDER BY rowid LIMIT 1")
+        row = self._db.select_one("SELECT CAST(put_ms AS INTEGER) FROM spool ORDER BY rowid LIMIT 1")
         return row[0] if row else None
 
 
@@ -187,7 +190,7 @@ class Outbox:
 
     def next(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> list[Queued]:
         """At most `limit` events not yet sent, with numbers above `after` and not in `exclude`, in order."""
-        page = "SELECT sequence, key, value, put_ms FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        page = "SELECT sequence, key, value, CAST(put_ms AS INTEGER) FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?"
         rows = self._paged(lambda last: self._db.select(page, (last[0] if last else after, limit + len(exclude))))
         wanted = (row for row in rows if row[0] not in exclude)
         return list(islice(self._sound(wanted, self._rows), limit))
@@ -197,7 +200,7 @@ class Outbox:
 
         Looks at every row: an index for that would cost the card two pages an event, and this is asked for once in a while.
         """
-        page = "SELECT sequence, key, value, put_ms FROM sent WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        page = "SELECT sequence, key, value, CAST(put_ms AS INTEGER) FROM sent WHERE sequence > ? ORDER BY sequence LIMIT ?"
 
         def select(last: tuple[Any, ...] | None) -> Iterator[tuple[Any, ...]]:
             promise.on_time()  # a hundred thousand rows on a slow card take longer than a step may
@@ -246,7 +249,10 @@ class Outbox:
 
     def replays(self, limit: int, after: int = 0, exclude: Collection[int] = ()) -> list[Queued]:
         """At most `limit` of the events that are to be sent once more, by the rules of `next`."""
-        page = "SELECT sequence, key, value, put_ms FROM replays JOIN sent USING (sequence) WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        page = (
+            "SELECT sequence, key, value, CAST(put_ms AS INTEGER) FROM replays JOIN sent USING (sequence)"
+            " WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        )
         rows = self._paged(lambda last: self._db.select(page, (last[0] if last else after, limit + len(exclude))))
         return list(islice(self._sound((row for row in rows if row[0] not in exclude), self._sent), limit))
 
@@ -276,7 +282,7 @@ class Outbox:
 
     def oldest_ms(self) -> int | None:
         """When the first of the queue was put."""
-        row = self._db.select_one("SELECT put_ms FROM outbox ORDER BY sequence LIMIT 1")
+        row = self._db.select_one("SELECT CAST(put_ms AS INTEGER) FROM outbox ORDER BY sequence LIMIT 1")
         return row[0] if row else None
 
 

@@ -167,9 +167,9 @@ class Connection:
             return row
 
     def number(self, req: str, arg: Arguments = ()) -> int:
-        """The one number a query answers with; 0 where it answers nothing."""
+        """The one number a query answers with; 0 where it answers nothing, or where damage has put something else in its place."""
         row = self.select_one(req, arg)
-        return int(row[0]) if row and row[0] is not None else 0
+        return int(row[0]) if row and isinstance(row[0], int | float) else 0
 
     @property
     def in_transaction(self) -> bool:

@@ -1,6 +1,7 @@
 """Alibaba Cloud's RecognizeCarVinCode: the picture is the body, and Data is JSON within JSON."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from agent.errors import BadConfig, NeedsOperator, Rejected, RetryLater
 from agent.ocr.aliyun import authorization, parse
 from agent.ocr.cloud import Refusal, Seen
+from agent.ocr.http import Answer
 from agent.settings import Secret
 from tests.clouds import VIN, answer, at, fixture, image, jpeg, kind, settings, stubbed
 from tests.vendors.aliyun import SHAPES
@@ -138,3 +140,11 @@ def test_a_crowded_service_is_given_time(server: VendorServer) -> None:
 def test_the_key_of_another_cloud_stops_the_start() -> None:
     with pytest.raises(BadConfig, match="access_key_id must be an AccessKey ID of Alibaba Cloud, which starts with LTAI"):
         kind("aliyun")(settings(aliyun={"access_key_id": Secret("AKIDx")}))
+
+
+def test_halves_of_a_surrogate_pair_never_meet_in_what_was_read() -> None:
+    """One raw in `Data`, the other escaped in it: kept as JSON they would come back as another text than was told."""
+    inner = '{"data": {"vin": "\ud83d\\ude97"}}'
+    said = parse(Answer(200, httpx.Headers(), json.dumps({"Data": inner}).encode(), 1))
+    assert isinstance(said, Seen)
+    assert said.text == "?\ude97"

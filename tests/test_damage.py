@@ -79,6 +79,23 @@ def test_the_numbers_of_events_go_on_where_the_damaged_store_could_still_be_read
         assert store.outbox.put(event(41), NOW) == 41
 
 
+@pytest.mark.parametrize(("table", "column"), [("spool", "put_ms"), ("spool", "attempts"), ("outbox", "put_ms"), ("sent", "put_ms")])
+def test_a_number_that_damage_made_a_text_of_keeps_no_vehicle_and_no_start(file: Path, table: str, column: str) -> None:
+    """No checksum covers the numbers beside a row, and a check of the pages does not look at them."""
+    with open_store(file.parent) as store:
+        store.outbox.sent([1], NOW)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(f"UPDATE {table} SET {column} = x'e5e61fd0'")  # noqa: S608  # our own names
+        database.commit()
+
+    with open_store(file.parent) as store:
+        head, first = store.spool.head(NOW), store.outbox.next(1)[0]
+        assert head is not None
+        assert [type(number) for number in (head.attempts, head.put_ms, first.put_ms)] == [int] * 3
+        assert [type(each.put_ms) for each in store.outbox.history(0, 2**62)] == [int]
+        assert [type(queue.oldest_ms()) for queue in (store.spool, store.outbox)] == [int, int]
+
+
 def test_a_loss_is_told_until_it_was_taken(file: Path) -> None:
     zero_the_header(file)
     open_store(file.parent).close()

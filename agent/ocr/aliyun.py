@@ -103,8 +103,13 @@ def parse(answer: Answer) -> Seen | Refusal:
 
 def _object(data: object) -> Mapping[str, Any]:
     """`Data` as an object, also where it came as one already."""
-    found = json.loads(data) if isinstance(data, str) and data.strip() else data
+    found = json.loads(_whole(data)) if isinstance(data, str) and data.strip() else data
     return found if isinstance(found, dict) else {}
+
+
+def _whole(text: str) -> str:
+    """Half of a surrogate pair is `?`: beside the other half, escaped in the inner JSON, it would be another text once it was kept."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _vin(data: Mapping[str, Any]) -> tuple[str, tuple[float, ...] | None]:
