@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+LET_GO_S = 30.0
 # As `.ci/tools` does: whoever is not root has sudo where programs are installed by it.
 _AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
 
@@ -90,9 +91,17 @@ class Ext4(Disk):
     def mend(self) -> None:
         """Unmounted, looked over and mounted again, as a start of the machine does it. The agent must have let go of it."""
         root("umount", self.place)
+        self._wait_let_go()
         checked = root("e2fsck", "-f", "-y", self.image, check=False)
         assert checked.returncode in (0, 1), checked.stdout
         self.mount()
+
+    def _wait_let_go(self) -> None:
+        """A container that was started meanwhile has a copy of every mount: as long as it lives the file system does, spoilt as it is."""
+        end = time.monotonic() + LET_GO_S
+        while root("losetup", "--associated", self.image).stdout.strip():
+            assert time.monotonic() < end, f"{self.image} is unmounted, but still mounted for a container; run this beside none"
+            time.sleep(0.1)
 
 
 @contextmanager
