@@ -25,10 +25,11 @@ from agent.health import Reporter
 from agent.identity import Identity, identify
 from agent.inbox import Inbox
 from agent.ocr import common_bounds
-from agent.opening import FAREWELL_S, Opening, jobs, stood_before
+from agent.opening import Opening, jobs, stood_before
 from agent.orders import Orders
 from agent.publish import Tally
 from agent.reload import Change, audit, compared
+from agent.stopping import Stopping
 from agent.store import Store
 from agent.switches import Switches
 from agent.twins import Twins
@@ -41,10 +42,6 @@ TICK_S, LOOK_S = 0.1, 1.0
 LONGEST_OUT_S = (
     6.0  # between two tries of the broker: one that has forgotten everything is told within ten seconds, however long it was away
 )
-# What a stop may take, step by step; together well below the ten seconds a service manager is promised.
-CHILDREN_S, READ_S, DRAIN_S, SEND_S = 4.0, 1.5, 1.5, FAREWELL_S + 0.5
-DRAINED_BY_S = 6.8  # after its beginning; where everything hangs nobody waits for the outbox as well
-FORCED_S = 9.6  # who hangs in the middle of a commit has the store: whatever asks it then would wait for ever
 # The sections a worker is opened from: it begins anew when one of them has changed.
 OPENED_FROM = {"read": ("reading", "provider", "http"), "send": ("mqtt",), "power": ("power",)}
 
@@ -66,8 +63,8 @@ def run(settings: config.Settings, load: Load) -> int:
         failpoint.passed("start.opened")
         supervisor = Supervisor(settings, identity, bounds, store, clock, load)
         code = supervisor.run()
-    supervisor.forced.cancel()
-    if supervisor.left_behind:
+    supervisor.stopping.forced.cancel()
+    if supervisor.stopping.left_behind:
         # A thread that comes back from native code into an interpreter on its way out aborts the process: a clean stop would count as
         # a crash. The store is closed, and there is nothing else to tidy.
         logging.shutdown()
@@ -112,8 +109,7 @@ class Supervisor:
         self._opening.ring_reading = self._workers["read"].ring
         self._ladder = reboot.Ladder(ending.last_reboot(store), partial(ending.rebooting, store))
         self._named_late: set[str] = set()
-        self.left_behind = False
-        self.forced = ending.forced(FORCED_S)
+        self.stopping = Stopping(self._workers, self._stops, self._children, self._board, store, clock)
         self._words = ""
 
     def run(self) -> int:
@@ -130,7 +126,7 @@ class Supervisor:
         if self._settings.vision.barcodes and (trouble := zxing.trouble()):
             log.warning("%s; vehicles are read without them", trouble)
         code = self._look_after()
-        self._stop()
+        self.stopping.run()
         failpoint.passed("stop.drained")
         if code == 0:
             ending.ended(self._store)
@@ -256,50 +252,3 @@ class Supervisor:
                 systemd.stuck(f"the {name} worker is stuck")
         self._named_late = late
         return not late
-
-    def _stop(self) -> None:
-        """In the order of the data flow, so that what was seen is written down, and what can be sent is sent."""
-        self.forced.start()
-        drained_by = time.monotonic() + DRAINED_BY_S
-        systemd.notify("STOPPING=1", "STATUS=stopping")
-        failpoint.passed("stop.begun")
-        self._board.phase = "stopping"
-        for name in ("power", "command", "store"):
-            self._ask_to_end(name)
-        self._children.stop()
-        if not self._wait(self._children.gone, CHILDREN_S):
-            self._children.kill()
-            self._wait(self._children.gone, 0.5)
-        self._end("take", 0.7)
-        self._end("read", READ_S)
-        self._wait(self._all_sent, min(DRAIN_S, drained_by - time.monotonic()))
-        self._end("command", 0.1)
-        self._end("send", SEND_S)
-        self._end("store", 0.5)
-        if not self._workers["store"].alive():
-            ending.brought_back(self._store, self._clock.now())
-
-    def _all_sent(self) -> bool:
-        """As far as it can be: no more than that is worth waiting for."""
-        with contextlib.suppress(RetryLater):  # a disk that fails at this moment must not keep the broker from hearing the goodbye
-            return not len(self._store.outbox) or bool(self._workers["send"].trouble)
-        return False
-
-    @staticmethod
-    def _wait(true: Callable[[], bool], seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while not true() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return true()
-
-    def _ask_to_end(self, name: str) -> None:
-        self._stops[name].set()
-        self._workers[name].ring()  # a rest would last to its end
-
-    def _end(self, name: str, seconds: float) -> None:
-        self._ask_to_end(name)
-        if not self._workers[name].join(seconds):
-            self.left_behind = True
-            log.warning(
-                "the %s worker did not end within %.1f s and is left behind; what it has not finished waits on the disk", name, seconds
-            )

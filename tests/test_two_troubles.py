@@ -23,8 +23,8 @@ from agent.mqtt import Link
 from agent.opening import Opening
 from agent.publish import Publisher, Tally
 from agent.stages import Read
+from agent.stopping import Stopping
 from agent.store import Store
-from agent.supervisor import Supervisor
 from agent.topics import Topics
 from tests.disks import failing
 from tests.readers import Scripted
@@ -153,7 +153,7 @@ class Broken:
 
 def test_a_stop_goes_on_to_the_goodbye_where_the_disk_fails_while_it_waits_for_the_outbox() -> None:
     part: Any = SimpleNamespace(_store=SimpleNamespace(outbox=Broken()), _workers={"send": SimpleNamespace(trouble="")})
-    assert Supervisor._all_sent(part) is False
+    assert Stopping.all_sent(part) is False
 
 
 class Wire:
