@@ -1,11 +1,9 @@
 """Where two troubles meet: a disk that fails while the broker is away, the clock is set, somebody purges, or the file is lost."""
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +26,8 @@ from agent.store import Store
 from agent.topics import Topics
 from tests.disks import failing
 from tests.readers import Scripted
-from tests.samples import CAPTURE, FACTS, IMAGE, TAKEN, event
+from tests.samples import FACTS, TAKEN, event
+from tests.test_fallback import leave, seen
 
 NOW = 1_800_000_000_000
 SETTINGS = config.Store(free_mb=1, memory_mb=4)
@@ -45,19 +44,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def seen(store: Store, read_id: str) -> bool:
-    vehicle = replace(CAPTURE, read_id=read_id, images=(replace(IMAGE, read_id=read_id),))
-    return store.insist(partial(store.spool.put, vehicle, NOW), at(0))
-
-
-def leave(store: Store) -> None:
-    """The disk fails at the next thing that is written."""
-    with failing():
-        assert seen(store, "the last straw")
-        store.spool.forget("the last straw")
-    assert store.unwritable
-
-
 def told(store: Store, read_id: str, number: int = 1) -> int:
     return store.outbox.put(replace(event(number), id=read_id), NOW)
 
@@ -67,11 +53,6 @@ def doubtful(read_id: str) -> Event:
     data = event(1).payload["data"]
     payload = {**event(1).payload, "data": {**data, "clock": {**data["clock"], "trust": "coarse", "boot_id": "this boot"}}}
     return replace(event(1), id=read_id, payload=payload)
-
-
-def on_disk(store: Store, question: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(f"file:{store._db.file}?mode=ro", uri=True)) as db:
-        return db.execute(question).fetchall()
 
 
 @pytest.mark.parametrize("how", ["damaged", "missing"])
