@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -64,13 +65,14 @@ class Reporter:
         now = self._clock.now()
         cameras = [self.status()] if self._is_news("status", (self._board.phase,)) else []
         cameras += [self._info()] if self._is_news("info", (self._identity.facts.config,)) else []
-        cameras += self._cameras(now)
+        views = self._children.views()  # once: a reload may exchange the cameras between two looks
+        cameras += self._cameras(views, now)
         due = now.seconds - self._health_at >= self._settings.health.every_s
         reasons = self._reasons(now)
         if self._is_news("", reasons) or due:
             self._health_at = now.seconds
             cameras.append(state.retained(self._identity.topics.health, state.health(self._health(now, reasons), now)))
-        return cameras + self._alarms(now) + self._forgotten() + self._discovery()
+        return cameras + self._alarms(views, now) + self._forgotten() + self._discovery()
 
     def _discovery(self) -> list[Message]:
         """What Home Assistant is to show, after the state it will ask for."""
@@ -78,20 +80,21 @@ class Reporter:
             return []
         return announced.messages(self._settings, self._identity.facts, self._identity.topics, self._store)
 
-    def _cameras(self, now: Stamp) -> list[Message]:
+    def _cameras(self, views: Sequence[View], now: Stamp) -> list[Message]:
         """What is new of each camera; one that was taken out of the configuration leaves nothing on the broker."""
-        views, topics = self._children.views(), self._identity.topics
+        topics = self._identity.topics
         gone = {key.removeprefix(_STATUS_OF) for key in self._told if key.startswith(_STATUS_OF)} - {view.name for view in views}
         for name in gone:
-            del self._told[_STATUS_OF + name], self._told[_ALARMS_OF + name]
+            del self._told[_STATUS_OF + name]
+            self._told.pop(_ALARMS_OF + name, None)  # it may never have been told, where health could not be
         topics_left = [topic(name) for name in sorted(gone) for topic in (topics.camera_status, topics.camera_alarm)]
         left = [Message(topic, b"", retain=True) for topic in topics_left]
         return left + [self._camera(view, now) for view in views if self._is_news(_STATUS_OF + view.name, (view.state, view.reason))]
 
-    def _alarms(self, now: Stamp) -> list[Message]:
+    def _alarms(self, views: Sequence[View], now: Stamp) -> list[Message]:
         """What is wrong with the pictures, of each camera of which that has changed."""
         topic = self._identity.topics.camera_alarm
-        news = [view for view in self._children.views() if self._is_news(_ALARMS_OF + view.name, view.alarms)]
+        news = [view for view in views if self._is_news(_ALARMS_OF + view.name, view.alarms)]
         return [state.retained(topic(view.name), state.camera_alarm(view.alarms, now)) for view in news]
 
     def _is_news(self, name: str, what: tuple[object, ...]) -> bool:
