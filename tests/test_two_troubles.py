@@ -15,7 +15,7 @@ from agent.board import Board
 from agent.clerk.items import Wanted
 from agent.clerk.purge import purge
 from agent.clock import Clock
-from agent.domain import EncodedImage, Event, Reading, Stamp
+from agent.domain import EncodedImage, Event, Reading
 from agent.errors import AgentError, Rejected, RetryLater
 from agent.mqtt import Link
 from agent.opening import Opening
@@ -26,16 +26,8 @@ from agent.store import Store
 from agent.topics import Topics
 from tests.disks import failing
 from tests.readers import Scripted
-from tests.samples import FACTS, TAKEN, event
-from tests.test_fallback import leave, seen
-
-NOW = 1_800_000_000_000
-SETTINGS = config.Store(free_mb=1, memory_mb=4)
-VIN = "1HGCM82633A004352"
-
-
-def at(seconds: float) -> Stamp:
-    return replace(TAKEN, utc_ms=NOW + round(seconds * 1000), monotonic_ms=TAKEN.monotonic_ms + round(seconds * 1000))
+from tests.samples import FACTS, event
+from tests.test_fallback import NOW, SETTINGS, VIN, at, leave, seen
 
 
 @pytest.fixture
