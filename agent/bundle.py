@@ -41,7 +41,7 @@ def _beside(file: Path) -> Iterator[str]:
 def _text(file: Path) -> str:
     """Empty where it cannot be read: no other secret may show for that."""
     try:
-        return file.read_text("utf-8", "replace")
+        return file.read_text("utf-8", "replace") if file.is_file() else ""  # a pipe would be waited for
     except OSError:
         return ""
 

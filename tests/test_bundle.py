@@ -237,3 +237,13 @@ def test_a_secret_inside_of_something_in_base64_is_found_wherever_it_begins(befo
 )
 def test_lines_of_a_log_or_a_unit_lose_what_is_nobodys_business(line: str, left: str) -> None:
     assert Scrub([])(line) == left
+
+
+def test_a_pipe_among_the_credentials_holds_up_no_archive(tmp_path: Path) -> None:
+    file = site(tmp_path)
+    (tmp_path / "credentials").mkdir()
+    os.mkfifo(tmp_path / "credentials/mqtt.password")
+    place = tmp_path / "bundle.tar.gz"
+    done = vin_agent("bundle", place, "--config", file)
+    assert done.returncode == 0, done.stderr
+    assert unpacked(place)
